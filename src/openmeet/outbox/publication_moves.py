@@ -83,6 +83,15 @@ _REATTACH_AFTER_DELETION = f"""
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
+# Every state may become due. Nothing is in flight, because a superseded record is never written if it is gone.
+_REATTACH_SUPERSEDED = f"""
+    update publications
+       set did = :did, uri = :uri, {SET_BASE}, completed_revision = revision, was_deleted_elsewhere = 0,
+           state = 'due', reason = '', {DUE_FROM_NOW}, {RESET_ATTEMPTS}, {BREAK_LEASE}
+     where kind = :kind and subject_id = :uri and user_id = :user_id and uri is null
+       and state in ({STATE_GRAPH.sql_sources_of(PublicationState.DUE)})
+"""
+
 
 async def reattach_after_restore(
     tx: Transaction,
@@ -134,6 +143,25 @@ async def reattach_after_deletion(
         body=version.body,
         rev=version.rev,
         awaits_host_decision=int(awaits_host_decision),
+        now=tx.now,
+    )
+    return changed == 1
+
+
+async def reattach_superseded(tx: Transaction, version: RecordVersion, kind: PublicationKind, user_id: str) -> bool:
+    """Attach a superseded record that is back to its publication (its subject is the URI), to be decided again. A handler
+    that is deciding about it without a record loses its lease. Returns False if the publication has a record or belongs
+    to somebody else.
+    """
+    changed = await tx.execute(
+        _REATTACH_SUPERSEDED,
+        kind=kind,
+        user_id=user_id,
+        did=version.did,
+        uri=version.uri,
+        cid=version.cid,
+        body=version.body,
+        rev=version.rev,
         now=tx.now,
     )
     return changed == 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.expressions import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
+from openmeet.outbox import publications
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 
 
@@ -76,13 +77,16 @@ async def subjects_of(reader: Reader, kind: PublicationKind, uris: Collection[st
     return {row["uri"]: row["subject_id"] for row in rows}
 
 
-# A URI can be used by a new record if its record was retracted, if the author wrote the event in another app, or if the
-# event was deleted here.
+# Once a record is gone, its URI can be used by a new one if the subject was deleted here, or if it is an event of another
+# app that was never handed over here.
 _SUPERSEDED_AMONG = """
-    select s.uri from superseded_records s left join events e on s.kind = 'event' and e.id = s.subject_id
+    select s.uri from superseded_records s
+      left join events e on s.kind = 'event' and e.id = s.subject_id and e.deleted_at is null
+      left join event_series r on s.kind = 'series' and r.id = s.subject_id and r.deleted_at is null
      where s.uri in :uris
-       and (s.is_there = 1 or s.kind <> 'event' or (e.origin = 'here' and e.deleted_at is null)
-            or exists (select 1 from publications p where p.kind = 'former_event' and p.subject_id = s.uri))
+       and (s.is_there = 1 or r.id is not null or e.origin = 'here'
+            or (e.id is not null and exists (select 1 from publications p
+                                              where p.kind = 'former_event' and p.subject_id = s.uri)))
 """
 
 
@@ -134,14 +138,25 @@ async def assign(tx: Transaction, kind: PublicationKind, *, dropped: str, kept: 
 
 
 async def delete(tx: Transaction, uri: str) -> None:
-    """Delete a superseded record, because its URI is (again) the URI of the subject's current record."""
+    """Delete a superseded record, because its URI is that of a current record (again). If its own publication has no
+    record, it is deleted too.
+    """
     await delete_each(tx, [uri])
 
 
 async def delete_each(tx: Transaction, uris: Collection[str]) -> None:
     """Like ``delete``, for several superseded records."""
-    if uris:
-        await tx.execute("delete from superseded_records where uri in :uris", uris=sorted(uris))
+    if not uris:
+        return
+    rows = await tx.fetch("delete from superseded_records where uri in :uris returning uri, kind", uris=sorted(uris))
+    for kind, superseded_kind in SUPERSEDED_KIND.items():
+        of_kind = [row["uri"] for row in rows if row["kind"] == kind]
+        await publications.delete_without_record(tx, kind=superseded_kind, subject_ids=of_kind)
+
+
+async def mark_restored(tx: Transaction, uri: str) -> None:
+    """Store that the repository has a superseded record again."""
+    await tx.execute("update superseded_records set is_there = 1 where uri = :uri", uri=uri)
 
 
 async def mark_gone(tx: Transaction, uri: str) -> SupersededRecord | None:

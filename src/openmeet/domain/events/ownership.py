@@ -30,7 +30,7 @@ from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, publication_queries, publications, superseded_records
-from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, SubjectRevision
+from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, SubjectRevision, repository_of
 from openmeet.outbox.superseded_records import SupersededRecord
 
 # Steps of a transfer, as stored in notifications. An event was offered.
@@ -275,8 +275,21 @@ async def record_uris_of(reader: Reader, events: Sequence[Event]) -> dict[str, s
     return {event_id: uri for event_id, uri in uris.items() if uri not in former}
 
 
+async def keep_retracted(
+    tx: Transaction, kind: PublicationKind, former: Sequence[SupersededRecord], owner: UserId, revision: int
+) -> None:
+    """Keep in mind whose superseded records without a publication are when their owner changes: those that were retracted
+    before. If one of them is restored, its publication is decided like that of any superseded record.
+    """
+    retracted = [one.uri for one in former if not one.is_there]
+    dids = {one.did for one in await identity_queries.of_user(tx, owner)} if retracted else set()
+    own = [SubjectRevision(uri, owner, revision) for uri in retracted if repository_of(uri) in dids]
+    await publications.enqueue_many(tx, kind=SUPERSEDED_KIND[kind], subjects=own)
+
+
 async def _return(tx: Transaction, event: Event, to: UserId) -> None:
     former = await superseded_records.of_subject(tx, PublicationKind.EVENT, event.id)
+    await keep_retracted(tx, PublicationKind.EVENT, former, event.author_id, event.revision + 1)
     await _return_event(tx, event, former, to)
     if (
         former

@@ -111,6 +111,7 @@ async def move_statements(tx: Transaction, group: Group, kind: PublicationKind, 
 async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:
     uri = await publication_queries.uri_of(tx, PublicationKind.GROUP, group.id)
     if uri is None:
+        await _keep_retracted(tx, group, owner)
         return
     cid = await record_queries.record_cid(tx, group.id)
     await record_queries.add_superseded(tx, group.id, uri, cid or "")
@@ -122,6 +123,15 @@ async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:
         user_id=owner,
         revision=group.revision + 1,
     )
+
+
+async def _keep_retracted(tx: Transaction, group: Group, owner: UserId) -> None:
+    """``events.ownership.keep_retracted`` for a group without a record."""
+    for one in await identity_queries.of_user(tx, owner):
+        uri = await record_queries.last_in_repository(tx, group.id, one.did)
+        if uri is not None:
+            kind = PublicationKind.SUPERSEDED_GROUP
+            await publications.enqueue(tx, kind=kind, subject_id=uri, user_id=owner, revision=group.revision + 1)
 
 
 async def _ask_remote_group(

@@ -27,6 +27,8 @@ FORGET_RECORDS_OF: Mapping[Engine, str] = {
 FORGET_SUPERSEDED_OF: Mapping[Engine, str] = {
     engine: f"delete from superseded_group_records where {authority_of(engine, 'uri')} = :did" for engine in ENGINES
 }
+# Once a superseded record is gone, a new one can use its URI if the group was deleted here.
+_IS_KEPT = "(s.is_there = 1 or g.deleted_at is null)"
 
 
 async def by_record(reader: Reader, uri: str) -> Group | None:
@@ -41,7 +43,8 @@ async def by_any_record(reader: Reader, uri: str) -> Group | None:
     if group is not None:
         return group
     row = await reader.fetch_one(
-        f"select {COLUMNS} from groups g where g.id = (select group_id from superseded_group_records where uri = :uri)",
+        f"select {COLUMNS} from superseded_group_records s join groups g on g.id = s.group_id"
+        f" where s.uri = :uri and {_IS_KEPT}",
         uri=uri,
     )
     return group_of(row) if row else None
@@ -96,7 +99,7 @@ async def add_superseded(tx: Transaction, group_id: GroupId, uri: str, cid: str,
 
 
 async def remove_superseded(tx: Transaction, uri: str) -> None:
-    """Remove a record from the superseded ones, because it is the group's current record again."""
+    """Remove a record from the superseded ones, because it is the current record of a group (again)."""
     await tx.execute("delete from superseded_group_records where uri = :uri", uri=uri)
 
 
@@ -133,11 +136,28 @@ async def group_of_superseded(reader: Reader, uri: str) -> GroupId | None:
     return GroupId(row["group_id"]) if row else None
 
 
+async def mark_superseded_restored(tx: Transaction, uri: str, cid: str) -> None:
+    """Store that the repository has a superseded record again, in this version."""
+    await tx.execute("update superseded_group_records set is_there = 1, cid = :cid where uri = :uri", uri=uri, cid=cid)
+
+
+async def mark_superseded_gone(tx: Transaction, uri: str) -> GroupId | None:
+    """Store that the repository no longer has a superseded record. Returns its group; None if that was already known."""
+    row = await tx.fetch_one(
+        "update superseded_group_records set is_there = 0 where uri = :uri and is_there = 1 returning group_id", uri=uri
+    )
+    return GroupId(row["group_id"]) if row else None
+
+
 async def superseded_among(reader: Reader, uris: Collection[str]) -> set[str]:
-    """Which of these are superseded records of groups."""
+    """Which of these URIs still belong to a group as those of superseded records."""
     if not uris:
         return set()
-    rows = await reader.fetch("select uri from superseded_group_records where uri in :uris", uris=sorted(uris))
+    rows = await reader.fetch(
+        "select s.uri from superseded_group_records s join groups g on g.id = s.group_id"
+        f" where s.uri in :uris and {_IS_KEPT}",
+        uris=sorted(uris),
+    )
     return {row["uri"] for row in rows}
 
 

@@ -221,6 +221,7 @@ async def _transfer(tx: Transaction, series: Series, to: UserId) -> Series:
     await _forget(tx, series.id)
     await ownership.leave_record(tx, PublicationKind.SERIES, series.id, series.owner_id, series.revision + 1)
     former = await superseded_records.of_subject(tx, PublicationKind.SERIES, series.id)
+    await ownership.keep_retracted(tx, PublicationKind.SERIES, former, series.owner_id, series.revision + 1)
     uri = await ownership.return_to(tx, PublicationKind.SERIES, series.id, former, to)
     if uri is not None:
         await settle_outdated(tx, uri, partial(getattr, fields_of(series.content, series.timing)))

@@ -13,6 +13,7 @@ from openmeet.domain.series.actions import new_series
 from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.model import FOREVER, PublishPolicy, Series, SeriesId, Timing
 from openmeet.domain.users.model import UserId
+from openmeet.outbox import superseded_records
 from openmeet.recurrence import expansion
 from openmeet.recurrence.rule import format_rule
 
@@ -53,6 +54,7 @@ async def apply_from_network(
         made = new_series(tx.now, owner_id, content, timing, PublishPolicy.NONE, None)
         series = replace(made, is_read_only=True, stored_until=FOREVER, record_uri=uri)
         await queries.insert(tx, series, submission=None)
+        await superseded_records.delete(tx, uri)
         return series
     locked = await queries.lock(tx, unlocked.id)
     if locked is None or not locked.is_read_only:

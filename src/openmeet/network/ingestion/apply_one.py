@@ -320,6 +320,8 @@ async def _delete_series(tx: Transaction, message: RecordMessage, publication: P
 
 
 async def _delete_of_group(tx: Transaction, message: RecordMessage, publication: Publication | None) -> None:
+    if message.collection in GROUP_COLLECTIONS:
+        await links.mark_superseded_group_gone(tx, message.uri)
     if publication is not None and not publication.has_delete_in_flight:
         reason = PublicationReason.RECORD_DELETED
         await ingested_changes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)

@@ -14,6 +14,9 @@ The same applies to a retracted record that an older copy of the repository has 
 to the same event, group or series, and its publication is decided again. If that has become private since, or its
 author has withdrawn consent, the record is retracted again (invariants 3, 11); if it may be public, it is updated in
 place.
+
+A superseded record that is restored while somebody else owns its subject belongs to its own publication again: it links
+to the current record, or is deleted again.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -42,7 +45,8 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.series import is_series_of
 from openmeet.network.records.versions import version_of
 from openmeet.outbox import publication_moves, publication_queries, publications, superseded_records
-from openmeet.outbox.publications import PublicationKind, SubjectRevision
+from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, SubjectRevision
+from openmeet.outbox.superseded_records import SupersededRecord
 
 SubjectId = TypeVar("SubjectId", bound=str)
 
@@ -100,15 +104,15 @@ async def _attach(tx: Transaction, parsed: ParsedMessage) -> bool:
 
 async def _attach_to_event(tx: Transaction, message: RecordMessage, event_id: EventId, version: int) -> bool:
     event = await event_queries.lock_for_update(tx, event_id)
-    if event is None or event.record_uri is not None or event.is_gone or event.is_draft:
-        return False
-    if message.did not in await _repositories_of_event(tx, event):
+    if event is None or event.is_gone or event.is_draft:
         return False
     if await event_records.by_record_uri(tx, message.uri) is not None:
         return False  # the record came back earlier, and a separate event was derived from it
     superseded = await superseded_records.find(tx, message.uri)
     if superseded is not None and superseded.subject_id != event.id:
         return False  # a copied mark: the URI belongs to another event
+    if event.record_uri is not None or message.did not in await _repositories_of_event(tx, event):
+        return superseded is not None and await _attach_to_superseded(tx, message, superseded)
     is_back = superseded is not None and not superseded.is_there
     if reach_of(event) is PublishLevel.NOTHING and not is_back:
         return False
@@ -135,13 +139,13 @@ async def _attach_to_group(tx: Transaction, message: RecordMessage) -> bool:
     superseded = await record_queries.group_of_superseded(tx, message.uri)
     group_id = superseded or await _with_first_key(tx, message, group_queries.ids_between)
     group = None if group_id is None else await group_queries.lock(tx, group_id)
-    if group is None or group.network.record_uri is not None or group.deleted_at is not None or group.is_read_only:
-        return False
-    holder_id = record_holder_of(group)
-    if message.did not in await _repositories_of(tx, [holder_id]):
+    if group is None or group.deleted_at is not None or group.is_read_only:
         return False
     if await record_queries.by_record(tx, message.uri) is not None:
         return False  # the record came back earlier, and a separate group was derived from it
+    holder_id = record_holder_of(group)
+    if group.network.record_uri is not None or message.did not in await _repositories_of(tx, [holder_id]):
+        return superseded is not None and await _attach_to_superseded_group(tx, message)
     is_back = await record_queries.is_retracted(tx, message.uri)
     if is_back and await _was_deleted_elsewhere(tx, PublicationKind.GROUP, group.id):
         if not await _reattach_after_deletion(tx, message, PublicationKind.GROUP, group.id):
@@ -165,12 +169,12 @@ async def _attach_to_series(tx: Transaction, message: RecordMessage) -> bool:
     found = await _with_first_key(tx, message, series_queries.ids_between)
     series_id = found if superseded is None else SeriesId(superseded.subject_id)
     series = None if series_id is None else await series_queries.lock(tx, series_id)
-    if series is None or series.record_uri is not None or series.deleted_at is not None or series.is_read_only:
-        return False
-    if message.did not in await _repositories_of(tx, [series.owner_id]):
+    if series is None or series.deleted_at is not None or series.is_read_only:
         return False
     if await series_queries.by_record_uri(tx, message.uri) is not None:
         return False  # the record came back earlier, and a separate series was derived from it
+    if series.record_uri is not None or message.did not in await _repositories_of(tx, [series.owner_id]):
+        return superseded is not None and await _attach_to_superseded(tx, message, superseded)
     is_back = superseded is not None and not superseded.is_there
     if is_back and await _was_deleted_elsewhere(tx, PublicationKind.SERIES, series.id):
         if not await _reattach_after_deletion(tx, message, PublicationKind.SERIES, series.id):
@@ -184,6 +188,36 @@ async def _attach_to_series(tx: Transaction, message: RecordMessage) -> bool:
         return False
     await links.store_series_location(tx, series.id, message.uri)
     return True
+
+
+async def _attach_to_superseded(tx: Transaction, message: RecordMessage, superseded: SupersededRecord) -> bool:
+    """Attach a superseded record that is back to its own publication. A record that its author wrote in another app is
+    left to them.
+    """
+    if superseded.is_foreign or not await _reattach_superseded(tx, message, SUPERSEDED_KIND[superseded.kind]):
+        return False
+    await superseded_records.mark_restored(tx, message.uri)
+    return True
+
+
+async def _attach_to_superseded_group(tx: Transaction, message: RecordMessage) -> bool:
+    """``_attach_to_superseded`` for a superseded record of a group."""
+    if not await _reattach_superseded(tx, message, PublicationKind.SUPERSEDED_GROUP):
+        return False
+    await record_queries.mark_superseded_restored(tx, message.uri, message.cid or "")
+    return True
+
+
+async def _reattach_superseded(tx: Transaction, message: RecordMessage, kind: PublicationKind) -> bool:
+    """Attach a superseded record, unless its owner of that time has disconnected the account since.
+
+    The current record names it again when it is written next. If it were written at once, whoever deletes and restores
+    the superseded record repeatedly would cause any number of writes in another repository.
+    """
+    identity = await identity_queries.find(tx, message.did)
+    if identity is None or not identity.can_write:
+        return False
+    return await publication_moves.reattach_superseded(tx, version_of(message), kind, identity.user_id)
 
 
 async def _with_first_key(

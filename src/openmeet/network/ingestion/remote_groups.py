@@ -90,6 +90,7 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, parsed_gro
             network=GroupPublication(record_uri=uri, is_read_only=True),
         )
         await queries.insert(tx, group, submission=None)
+        await links.delete_superseded_group(tx, uri)
     else:
         locked = await queries.lock(tx, group.id)
         if locked is None:

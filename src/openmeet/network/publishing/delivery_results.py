@@ -180,6 +180,8 @@ async def forget_record(
                 await links.mark_superseded_gone(tx, publication.subject_id)
         else:
             await links.forget_group_location(tx, publication.kind, publication.subject_id)
+            if publication.kind is PublicationKind.SUPERSEDED_GROUP and deletion is not None:
+                await links.mark_superseded_group_gone(tx, publication.subject_id)
             if publication.uri is not None:
                 # The deletion is stored before the stream reports it, so that it is not mistaken for a withdrawal.
                 await record_queries.forget(tx, publication.uri)

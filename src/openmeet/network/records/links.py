@@ -105,6 +105,19 @@ async def mark_superseded_gone(tx: Transaction, uri: str) -> None:
         await event_changes.make_rsvp_records_due(tx, [event.id])
 
 
+async def mark_superseded_group_gone(tx: Transaction, uri: str) -> None:
+    """``mark_superseded_gone`` for a superseded record of a group."""
+    group_id = await record_queries.mark_superseded_gone(tx, uri)
+    if group_id is not None:
+        await publications.make_due(tx, kind=PublicationKind.GROUP, subject_ids=[group_id], resets_write_count=True)
+
+
+async def delete_superseded_group(tx: Transaction, uri: str) -> None:
+    """``superseded_records.delete`` for a superseded record of a group."""
+    await record_queries.remove_superseded(tx, uri)
+    await publications.delete_without_record(tx, kind=PublicationKind.SUPERSEDED_GROUP, subject_ids=[uri])
+
+
 async def erase_from(tx: Transaction, did: str) -> None:
     """Remove the successions of a repository's records, and the references to them, after the repository was deleted
     with its account.
@@ -129,8 +142,6 @@ async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
 
 async def _store_current(tx: Transaction, kind: PublicationKind, subject_id: str, uri: str) -> None:
     await superseded_records.delete(tx, uri)
-    # The superseded record no longer exists as such: the record under this key is again the current one of its subject.
-    await publications.delete_without_record(tx, kind=SUPERSEDED_KIND[kind], subject_ids=[uri])
     superseded = [one.uri for one in await superseded_records.of_subject(tx, kind, subject_id)]
     await publications.make_due(tx, kind=SUPERSEDED_KIND[kind], subject_ids=superseded, resets_write_count=True)
 
@@ -250,7 +261,7 @@ async def forget_group_location(tx: Transaction, kind: PublicationKind, subject_
 async def _keep_superseded_uri(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
     """Keep the URI of a retracted record for its group: members still refer to it, and publishing again writes there."""
     if uri is not None:
-        await record_queries.remove_superseded(tx, uri)
+        await delete_superseded_group(tx, uri)
         return
     group = await group_queries.by_id(tx, group_id)
     superseded_uri = None if group is None or group.deleted_at is not None else group.network.record_uri
