@@ -1,5 +1,6 @@
 """An event gets a new owner: the old record stays and links to the new one, and both URIs identify the same event."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,12 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_host_queries, event_records
 from openmeet.domain.events.co_host_invitations import CoHostState
 from openmeet.domain.events.queries import by_id
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series import record_settings
+from openmeet.domain.series.model import PublishPolicy
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.records.collections import EVENT, RSVP, SERIES, SUCCESSION_KEY
@@ -349,6 +354,29 @@ async def test_the_new_owner_of_a_series_publishes_although_the_former_one_withd
     for collection in (SERIES, EVENT):
         assert await records_of(deployment, ana, collection) == {}
         assert len(await records_of(deployment, ben, collection)) > 0, collection
+
+
+@pytest.mark.parametrize("act", ["private", "kept off"])
+async def test_both_records_of_a_series_that_is_no_longer_public_are_deleted(deployment: Deployment, act: str):
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
+    ana, series = await publish_series(deployment)
+    ben = await deployment.person("Ben")
+    async with deployment.db.transaction() as tx:
+        await series_actions.follow(tx, ben, series.slug)
+    await hand_over_subject(deployment, series, ana, ben)
+    await deliver_all_publications(deployment)
+    (new,), (old,) = [await records_of(deployment, who, SERIES) for who in (ben, ana)]
+    assert (await deployment.record(old))[SUCCESSION_KEY]["successor"] == new
+    async with deployment.db.transaction() as tx:
+        if act == "private":
+            locked = await series_queries.lock(tx, series.id)
+            assert locked is not None
+            content = replace(locked.content, visibility=Visibility.PRIVATE)
+            await series_queries.save(tx, replace(locked, content=content))
+        else:
+            await record_settings.change_series(tx, ben, series.slug, None, PublishPolicy.NONE)
+    await deliver_all_publications(deployment)
+    assert [await records_of(deployment, who, SERIES) for who in (ana, ben)] == [{}, {}]
 
 
 async def test_without_tokens_the_old_record_stays_unchanged(deployment: Deployment):

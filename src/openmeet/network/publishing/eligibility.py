@@ -465,6 +465,8 @@ async def _successor_of_series(
         return None, PublicationReason.SERIES_DELETED
     if reach(series.content.visibility, series.group, series.record_settings) is not PublishLevel.FULL:
         return None, PublicationReason.SERIES_NOT_PUBLIC
+    if series.policy is PublishPolicy.NONE:
+        return None, PublicationReason.NO_DATE_PUBLISHED
     return series.record_uri, None
 
 
