@@ -222,6 +222,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "welcome": "/welcome",
         "first minutes": "/welcome/start",
         "sharing": f"/events/{open_event.slug}/share",
+        "people": f"/events/{open_event.slug}/people",
         "sharing of a series": f"/series/{rehearsals}/share",
         "a search for nothing": "/?q=xyzzy",
         "offline": "/offline",

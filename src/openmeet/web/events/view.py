@@ -55,6 +55,8 @@ from openmeet.web.site.time_tags import span_tags, span_tags_in_two_lines
 
 # If there are many attendees, show the first ones and the number of the others.
 SHOWN_PEOPLE = 30
+# Below the path of the event.
+PEOPLE_PAGE = "people"
 SHOWN_LINKS = 60
 # Maximum number of conflicts shown.
 MAX_CONFLICTS = 3
@@ -265,6 +267,7 @@ def _answers_context(
         and can_answer
         and any(not own_rsvp.form_responses.get(one.id) for one in settings.questions),
         "people": _attendee_groups(people, viewer.user_id, is_host=viewer.is_hosting) if sees_list else [],
+        "people_path": f"{event_path(event.slug)}/{PEOPLE_PAGE}" if len(people.attendees) >= SHOWN_PEOPLE else "",
         "sees_list": sees_list,
         "list_audience": settings.list_audience.value,
         "fields": people.fields,
@@ -423,7 +426,7 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
     for one in people.attendees:
         is_offered = one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None
         shown[_OFFERED if is_offered else _GROUPS[one.status]].append(
-            _attendee_view(one, people.names[one.user_id], people.portraits, viewer)
+            attendee_view(one, people.names[one.user_id], people.portraits, viewer)
         )
     groups = []
     for words, total in totals.items():
@@ -449,7 +452,7 @@ def _named_people(listed: Sequence[AttendeeView], total: int) -> str:
     return gettext("%(others)s and %(last)s", others=", ".join(names[:-1]), last=names[-1])
 
 
-def _attendee_view(attendee: RsvpListEntry, name: str, portraits: Portraits, viewer: UserId | None) -> AttendeeView:
+def attendee_view(attendee: RsvpListEntry, name: str, portraits: Portraits, viewer: UserId | None) -> AttendeeView:
     return AttendeeView(
         name,
         avatar_of(attendee.user_id, name, portraits),
