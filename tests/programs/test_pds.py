@@ -94,7 +94,7 @@ async def test_unreachable_mail_server_and_redis_are_reported_at_the_start(tmp_p
     await program.start()
     try:
         await program.heard(re.compile(r"answers at (http://localhost:[1-9][0-9]*) "))
-        told = await program.heard(re.compile(r"(.*mail\.cannot_leave.*)"))
+        told = await program.heard(re.compile(r"(.*mail\.check_failed.*)"))
         assert "PDS_EMAIL_SMTP_URL" in told
         assert "The mail server cannot be reached." in told
         assert "PDS_REDIS_SCRATCH_ADDRESS" in await program.heard(re.compile(r"(.*cache\.unreachable.*)"))

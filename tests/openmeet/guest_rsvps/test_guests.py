@@ -229,7 +229,7 @@ async def test_guests_are_told_of_a_cancellation_and_never_published(site, event
         (one,) = await attendee_list.attendees(tx, event.id, [S.ATTENDING], limit=9, for_hosts=True)
         await event_hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
         row = await tx.fetch_one(
-            "select subject, revision from outbox_jobs where subject like :about", about=f"news%{one.user_id}%"
+            "select subject, revision from outbox_jobs where subject like :about", about=f"notification%{one.user_id}%"
         )
     compose = notification_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
     kind, person_id, subject_id = row["subject"].split("\x1f")

@@ -43,7 +43,7 @@ async def test_coming_dates_show_the_picture_unless_they_have_their_own(practice
         assert await shown(tx, series) == [NEW, OWN] + [NEW] * (len(stored) - 2)
         # A new picture does not affect anybody's plans, so there is neither a notification nor an e-mail.
         assert await kinds_received(tx, ben) == []
-        queued = await tx.fetch("select subject from outbox_jobs where subject like 'news%'")
+        queued = await tx.fetch("select subject from outbox_jobs where subject like 'notification%'")
         assert [one for one in queued if ben.user_id in one["subject"]] == []
         assert (await apply_edits.set_picture(tx, ana, series.slug, NEW)).revision == after.revision, (
             "an unchanged picture creates no revision"

@@ -29,7 +29,7 @@ async def test_quarantined_records_are_listed_with_their_reasons(tmp_path: Path)
                 await quarantine.store_result(tx, did(1), FailedStep.APPLY, CONCERNING, failed)
         assert output_of(environment, "sync", "quarantined").split("\n    ") == [
             URI,
-            "ValueError: no such day (taking, 2 times)\n",
+            "ValueError: no such day (apply, 2 times)\n",
         ]
         listed = json.loads(output_of(environment, "sync", "quarantined", "--json"))
         assert listed == [{"uri": URI, "step": "apply", "reason": "ValueError: no such day"}]
