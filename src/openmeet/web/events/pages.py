@@ -46,6 +46,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import NOT_ASKED
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.merge_decisions import queries as merge_decisions
@@ -216,6 +217,8 @@ async def _event_context(
             "meanwhile": [] if says_no else await conflicts_of(reader, event, viewer.user_id),
             "bar": bar,
             "undo": context["undo"] if context["undo"] in bar.replies else "",
+            # The page of the record is only for people who may edit the event.
+            "sync_path": f"{event_path(event.slug)}/merged" if context["can_edit"] else "",
             "photos": photos,
             **await _moved_context(reader, event, viewer.user_id, bar.state),
             "places_left": places_left(event, people.counts),
@@ -409,7 +412,7 @@ async def _sync_context(
     reader: Reader, event: Event, caller: Caller | None, own_rsvp: Attendance | None
 ) -> dict[str, object]:
     """Publication status chips, for the viewer's own records only."""
-    sync_of_event = sync_of_answer = published = None
+    sync_of_event = sync_of_answer = published = holder = None
     merged = 0
     has_public_record = False
     agreement = NOT_ASKED if caller is None else await consent(reader, caller.user_id)
@@ -417,6 +420,7 @@ async def _sync_context(
     if caller is not None and caller.user_id == event.author_id:
         statuses = await publication_status.statuses(reader, publications.PublicationKind.EVENT, [event.id])
         sync_of_event = event_sync(event, statuses[event.id], reader.now, has_agreed=has_agreed)
+        holder = None if event.record_did is None else await identity_queries.find(reader, event.record_did)
         merged = 0 if event.record_uri is None else await merge_decisions.count(reader, event.record_uri)
         is_narrower = event.has_foreign_record and event.visibility is not Visibility.PUBLIC
         has_public_record = is_narrower and not statuses[event.id].is_withdrawn
@@ -434,6 +438,7 @@ async def _sync_context(
         sharing = await sharing_of(reader, event, own_rsvp, caller.user_id, agreement, has_record=has_record)
     return {
         "event_sync": sync_of_event,
+        "record_account": "" if holder is None else holder.handle,
         "answer_sync": sync_of_answer,
         "sharing": sharing,
         "merged": merged,

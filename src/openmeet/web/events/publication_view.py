@@ -1,14 +1,14 @@
 """Publication status of an event or RSVP for its owner: one chip with text, and one next step."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from groundwork.clock import Instant
 from groundwork.errors import Explanation
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.publication import allows_record
-from openmeet.i18n import formatting
+from openmeet.domain.events.publication import PublishLevel, allows_record, reach_of
 from openmeet.network.records.rsvp import NoStatusToken, status_token
 from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationState
@@ -27,15 +27,43 @@ _OUT_THERE = frozenset(
 )
 
 
+class ShownElsewhere(StrEnum):
+    """What other apps can show, as far as we know. ``ESSENTIALS``: name, time and a link."""
+
+    NOTHING = "nothing"
+    NOTHING_YET = "nothing_yet"
+    EVERYTHING = "everything"
+    ESSENTIALS = "essentials"
+    OLDER_VERSION = "older_version"
+    BEING_REMOVED = "being_removed"
+
+
+_ELSEWHERE = {
+    **dict.fromkeys(
+        (
+            RecordStatus.ON_THE_NETWORK,
+            RecordStatus.PUBLISHED,
+            RecordStatus.MERGED,
+            RecordStatus.PUBLISHED_INCOMPLETE,
+            RecordStatus.MERGED_INCOMPLETE,
+        ),
+        ShownElsewhere.EVERYTHING,
+    ),
+    **dict.fromkeys(
+        (RecordStatus.ONLY_HERE, RecordStatus.RETRACTED, RecordStatus.DELETED_IN_ANOTHER_APP), ShownElsewhere.NOTHING
+    ),
+    **dict.fromkeys((RecordStatus.RETRACTING, RecordStatus.SIGN_IN_TO_RETRACT), ShownElsewhere.BEING_REMOVED),
+    RecordStatus.CHANGED_ONLY_HERE: ShownElsewhere.OLDER_VERSION,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """The sync badge of a record. ``since`` is the time of the last change as text. ``may_publish``: the record was
-    retracted and can be published again.
-    """
+    """The sync badge of a record. ``may_publish``: the record was retracted and can be published again."""
 
     status: Explanation
     tone: str
-    since: str
+    elsewhere: ShownElsewhere
     may_ask: bool
     may_try: bool
     may_publish: bool
@@ -64,10 +92,13 @@ def event_sync(event: Event, publication: PublicationStatus, now: Instant, *, ha
     is_public, is_foreign = allows_record(event), event.has_foreign_record
     sync = _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_foreign=is_foreign)
     if event.record_deleted_at is not None:
-        since = formatting.ago(event.record_deleted_at, now)
-        return Sync(RecordStatus.DELETED_IN_ANOTHER_APP(), "warn", since, *[False] * 5)
+        return Sync(RecordStatus.DELETED_IN_ANOTHER_APP(), "warn", ShownElsewhere.NOTHING, *[False] * 5)
     if _waits_for_its_author(event, publication, has_agreed=has_agreed):
-        return replace(sync, status=RecordStatus.CHANGED_BY_CO_HOST(), tone="warn")
+        status = RecordStatus.CHANGED_BY_CO_HOST()
+        is_there = is_foreign or publication.uri is not None
+        return replace(sync, status=status, tone="warn", elsewhere=_elsewhere(status, is_there=is_there))
+    if sync.elsewhere is ShownElsewhere.EVERYTHING and reach_of(event) is PublishLevel.MINIMAL:
+        return replace(sync, elsewhere=ShownElsewhere.ESSENTIALS)
     return sync
 
 
@@ -102,7 +133,7 @@ def _sync_of(
         else _TONES.get(publication.state, "plain")
         if is_wanted or is_there
         else "plain",
-        since=formatting.ago(publication.changed_at, now) if publication.changed_at else "",
+        elsewhere=_elsewhere(status, is_there=is_there or is_foreign),
         may_ask=not has_agreed and not is_there and not is_foreign,
         may_try=is_wanted
         and publication.state in {PublicationState.RETRYING, PublicationState.REFUSED, PublicationState.CONFLICTED},
@@ -112,3 +143,10 @@ def _sync_of(
         may_take_back=is_wanted and is_there and publication.state in _OUT_THERE,
         must_sign_in=publication.state is PublicationState.BLOCKED and (is_wanted or is_there),
     )
+
+
+def _elsewhere(status: Explanation, *, is_there: bool) -> ShownElsewhere:
+    """What other apps can show while the record has this status. ``is_there``: a repository has a version of it."""
+    if (known := _ELSEWHERE.get(RecordStatus(status.code))) is not None:
+        return known
+    return ShownElsewhere.OLDER_VERSION if is_there else ShownElsewhere.NOTHING_YET
