@@ -8,7 +8,7 @@ import pytest
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database
-from groundwork.errors import encode_explanation
+from groundwork.errors import Explanation, encode_explanation
 from openmeet.domain.events import record_changes
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
@@ -61,6 +61,27 @@ async def new_event(db: Database, **typed: str) -> tuple[Caller, Event]:
         return ana, await event_by(tx, ana, **typed)
 
 
+async def give_status(
+    db: Database, event: Event, state: PublicationState, reason: Explanation | None, *, has_record: bool
+) -> None:
+    """Let the publication of the event have this state."""
+    async with db.transaction() as tx:
+        if has_record:
+            await record_changes.store_record_uri(tx, event.id, uri=URI, cid="c", did=DID)
+        await tx.execute(
+            "update publications set state = :state, uri = :uri, did = :did, reason = :reason, due_at = :due_at,"
+            " completed_revision = :completed, leased_until = :until where subject_id = :id",
+            state=state.value,
+            uri=URI if has_record else None,
+            did=DID if has_record else None,
+            reason=encode_explanation(reason),
+            due_at=tx.now + 2 * MINUTE,
+            completed=event.revision if state is S.PUBLISHED else 0,
+            until=tx.now + MINUTE if state in {S.SENDING, S.RETRACTING} else None,
+            id=event.id,
+        )
+
+
 async def shown_to(db: Database, clock: HandClock, ana: Caller, event: Event) -> tuple[str, str, str]:
     """The sync badge, the line of the card, and its markup."""
     async with signed_in(site_on(db, clock), ana.user_id) as browser:
@@ -75,20 +96,7 @@ async def test_the_card_says_what_the_badge_says(db: Database, clock: HandClock,
     ana, event = await new_event(db)
     for state, has_record, reason, badge, says in CASES:
         with subtests.test(state=state.value, has_record=has_record, badge=badge):
-            async with db.transaction() as tx:
-                if has_record:
-                    await record_changes.store_record_uri(tx, event.id, uri=URI, cid="c", did=DID)
-                await tx.execute(
-                    "update publications set state = :state, uri = :uri, did = :did, reason = :reason, due_at = :due_at,"
-                    " leased_until = :until where subject_id = :id",
-                    state=state.value,
-                    uri=URI if has_record else None,
-                    did=DID if has_record else None,
-                    reason=encode_explanation(reason),
-                    due_at=tx.now + 2 * MINUTE,
-                    until=tx.now + MINUTE if state in {S.SENDING, S.RETRACTING} else None,
-                    id=event.id,
-                )
+            await give_status(db, event, state, reason, has_record=has_record)
             said = await shown_to(db, clock, ana, event)
             assert badge in said[0]
             assert said[1] == says
@@ -118,3 +126,25 @@ async def test_the_card_of_an_event_that_is_not_public(
                 id=event.id,
             )
     assert (await shown_to(db, clock, ana, event))[1] == says
+
+
+async def test_the_badge_leads_to_the_page_of_the_record(
+    db: Database, clock: HandClock, subtests: pytest.Subtests
+) -> None:
+    """Also before there is a record. The page says what waits, and has the next step."""
+    ana, event = await new_event(db)
+    at = f"/events/{event.slug}"
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        assert f'<a href="{at}/merged"><span class="chip plain">Syncing</span>' in (await browser.get(at)).text
+        assert f'<a href="{at}/merged">What happened</a>' in (await browser.get(f"{at}/publishing")).text
+        for state, has_record, reason, badge, says in CASES:
+            with subtests.test(state=state.value, has_record=has_record, badge=badge):
+                await give_status(db, event, state, reason, has_record=has_record)
+                page = (await browser.get(f"{at}/merged")).text.partition("What happened</h2>")
+                assert ("The last edit here isn’t synced." in page[0]) is (says in {NOT_YET, OLDER})
+                assert (badge in page[0]) is (says in {NOT_YET, OLDER, LEAVING})
+                assert ("Only on this site." in page[0]) is (says == HERE)
+                tries = state in {S.RETRYING, S.REFUSED, S.CONFLICTED}
+                assert (f'action="{at}/publish"' in page[0]) is tries
+                assert (f'href="/settings/identity?next={at}/merged"' in page[0]) is (state is S.BLOCKED)
+                assert ("Created on this site" in page[2]) is (says != HERE or state is S.RETRACTED)

@@ -148,9 +148,11 @@ class Whereabouts:
     is_first_known: bool = False
 
 
-async def whereabouts_of(reader: Reader, uri: str, kind: PublicationKind, subject_id: str) -> Whereabouts:
-    """Return the whereabouts of the record of an event, a series or a group. ``subject_id``: the id of that."""
-    did = str(parse_at_uri(uri).authority)
+async def whereabouts_of(reader: Reader, uri: str | None, kind: PublicationKind, subject_id: str) -> Whereabouts:
+    """Return the whereabouts of the record of an event, a series or a group. ``subject_id``: the id of that. ``uri``: None
+    while there is no record.
+    """
+    did = None if uri is None else str(parse_at_uri(uri).authority)
     row = await reader.fetch_one(_WHEREABOUTS, uri=uri, did=did, kind=kind.value, subject_id=subject_id)
     assert row is not None  # noqa: S101 - the first table has one row
     return Whereabouts(

@@ -16,6 +16,7 @@ from groundwork.errors import Failure, InvalidInput, Refused, decode_explanation
 from groundwork.http.forms import read_form
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug, JoinPolicy, PromotionLevel
+from openmeet.domain.identities.queries import consent
 from openmeet.domain.merge_decisions.model import FieldDecision, KeptDecision, MergeReason, MergeSide
 from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.series.model import SeriesSlug
@@ -28,6 +29,7 @@ from openmeet.network.ingestion import merge_review
 from openmeet.network.own_records.edits import STATUSES
 from openmeet.network.records import provenance
 from openmeet.network.records.provenance import Whereabouts
+from openmeet.outbox import publication_status
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.describe import describe
@@ -36,6 +38,7 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.events.form_summaries import MODES
 from openmeet.web.events.merged_fields import FIELD_LABELS
+from openmeet.web.events.publication_view import Sync, event_sync
 from openmeet.web.groups.view import ROLE_CHIPS
 from openmeet.web.media.subject import PageSubject, subject_of_event, subject_of_group, subject_of_series
 from openmeet.web.site.caller import caller_of
@@ -179,7 +182,7 @@ CHOICES = {"yours": MergeSide.OURS, "theirs": MergeSide.THEIRS}
 @dataclass(frozen=True, slots=True)
 class MergedRecordView:
     """The object that was merged. ``path`` is its page, ``edit`` its edit form, and ``settings`` the page of its record
-    settings, or empty.
+    settings, or empty. ``sync``: the status of its record, of an event for its author.
     """
 
     kind: PublicationKind
@@ -191,6 +194,7 @@ class MergedRecordView:
     record_uri: str | None
     about: PageSubject
     settings: str = ""
+    sync: Sync | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +249,11 @@ def routes() -> list[Route]:
 async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
     """The merge decisions about an event, for users who may change it. Raises NotFound, Forbidden."""
     event, decisions = await merge_review.merged(reader, caller, EventSlug(slug))
-    path = event_path(event.slug)
+    path, sync = event_path(event.slug), None
+    if event.author_id == caller.user_id:
+        publication = (await publication_status.statuses(reader, PublicationKind.EVENT, [event.id]))[event.id]
+        has_agreed = (await consent(reader, caller.user_id)).is_given
+        sync = event_sync(event, publication, reader.now, has_agreed=has_agreed)
     return MergedRecordView(
         PublicationKind.EVENT,
         event.id,
@@ -256,6 +264,7 @@ async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
         event.record_uri,
         subject_of_event(event, reader.now),
         f"{path}/publishing" if event.author_id == caller.user_id else "",
+        sync,
     )
 
 
@@ -336,7 +345,7 @@ async def _merged_page(request: Request, look: Look, *, problem: Failure | None 
         caller = caller_of(request)
         merged = await look(reader, caller, request.path_params["slug"])
         where = None
-        if merged.record_uri is not None:
+        if merged.record_uri is not None or (merged.sync is not None and not merged.sync.is_up_to_date):
             where = await provenance.whereabouts_of(reader, merged.record_uri, merged.kind, merged.subject_id)
         uris = [*([merged.record_uri] if merged.record_uri else []), *(one.uri for one in merged.decisions)]
         own_host = urlsplit(services(request).settings.public_url).hostname or ""

@@ -7,7 +7,9 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
 from groundwork.http.forms import FormState, form_with_problems, read_form
+from openmeet.domain.events import event_access, permissions
 from openmeet.domain.events.model import Detail, Event, RecordSettings
+from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import PublishLevel, allows_record, reach
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.permissions import Feature, permission_for
@@ -167,6 +169,8 @@ async def _record_settings_page(
         "typed": form_state,
         "labels": LABELS,
         "rows": rows,
+        # The page of a record is only for people who may edit the event.
+        "may_edit": permissions.may(await event_access.role_of(reader, event, event.author_id), EventPermission.EDIT),
         "record_uris": [one.record_uri for one in (*(event for event, *_ in rows), series) if one and one.record_uri],
         "has_agreed": agreed,
         "is_public": event.content.visibility is Visibility.PUBLIC,

@@ -75,6 +75,16 @@ class Sync:
         """Whether no repository has the record and none will get it."""
         return self.status == RecordStatus.ONLY_HERE()
 
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether other apps can show what they should, which is nothing if no record is wanted."""
+        return self.elsewhere in {ShownElsewhere.NOTHING, ShownElsewhere.EVERYTHING, ShownElsewhere.ESSENTIALS}
+
+    @property
+    def asks_author(self) -> bool:
+        """Whether the author has to approve an edit of a co-host."""
+        return self.status == RecordStatus.CHANGED_BY_CO_HOST()
+
 
 def event_status(event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool) -> Explanation:
     """The chip of an event in a list. ``has_agreed``: its owner has consented to publishing."""
