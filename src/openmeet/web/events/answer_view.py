@@ -18,7 +18,7 @@ from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
-from openmeet.domain.identities import session_queries
+from openmeet.domain.identities import publishing_preferences, session_queries
 from openmeet.domain.identities.model import Consent, IdentityKind
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import UserId
@@ -28,6 +28,7 @@ from openmeet.network.publishing.repository_choice import repository_for
 from openmeet.outbox.publication_queries import uri_of
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
+from openmeet.web.events.publication_view import ShownElsewhere, Sync
 
 _REPLIES: Final = frozenset(one.value for one in RsvpReply)
 _OUTSIDE: Final = frozenset({AnswerAction.JOIN, AnswerAction.DIRECTIONS})
@@ -121,6 +122,16 @@ class AnswerSharing:
 
     state: SharingState
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SharingLine:
+    """The line beside an answer. ``badge`` is None if it would repeat or contradict the sentence."""
+
+    state: SharingState
+    name: str
+    sentence: str
+    badge: Sync | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,13 +316,60 @@ async def sharing_of(
     if not agreement.is_given:
         is_known_elsewhere = event.record_uri is not None or await uri_of(reader, PublicationKind.EVENT, event.id)
         return AnswerSharing(SharingState.NOT_CONNECTED if is_known_elsewhere else SharingState.STAYS_HERE)
+    if not (await publishing_preferences.of_user(reader, viewer)).writes_answers:
+        return AnswerSharing(SharingState.STAYS_HERE)
     identity = await repository_for(reader, viewer, None)
     name = agreement.handle if identity is None else identity.handle
+    is_unanswered = own_rsvp is None or own_rsvp.status in {AttendanceStatus.DECLINED, AttendanceStatus.INVITED}
+    chooses = own_rsvp is None or (is_unanswered and not has_record)
+    if own_rsvp is not None and not chooses and own_rsvp.skips_record:
+        return AnswerSharing(SharingState.KEPT_HERE, name)
     if identity is not None and identity.kind is IdentityKind.CONNECTED:
         session = await session_queries.find_of(reader, identity.did, viewer)
         if session is None or session.needs_login:
             return AnswerSharing(SharingState.SIGN_IN_AGAIN, name)
-    is_unanswered = own_rsvp is None or own_rsvp.status in {AttendanceStatus.DECLINED, AttendanceStatus.INVITED}
-    if own_rsvp is None or (is_unanswered and not has_record):
-        return AnswerSharing(SharingState.CHOOSE, name)
-    return AnswerSharing(SharingState.KEPT_HERE if own_rsvp.skips_record else SharingState.GIVEN, name)
+    return AnswerSharing(SharingState.CHOOSE if chooses else SharingState.GIVEN, name)
+
+
+def sharing_line_of(sharing: AnswerSharing, sync: Sync | None) -> SharingLine:
+    """What the person reads beside their answer. ``sync``: the status of its record; None if it is not shown."""
+    elsewhere = ShownElsewhere.NOTHING if sync is None else sync.elsewhere
+    has_earlier = elsewhere in {ShownElsewhere.EVERYTHING, ShownElsewhere.OLDER_VERSION}
+    match sharing.state:
+        case SharingState.KEPT_HERE | SharingState.HOSTS_ONLY if has_earlier:
+            # “Synced” would not be true of this answer.
+            badge = None
+        case SharingState.SIGN_IN_AGAIN if elsewhere is not ShownElsewhere.EVERYTHING:
+            badge = None
+        case _:
+            badge = sync
+    return SharingLine(sharing.state, sharing.name, _sharing_sentence(sharing, sync, elsewhere), badge)
+
+
+def _sharing_sentence(sharing: AnswerSharing, sync: Sync | None, elsewhere: ShownElsewhere) -> str:
+    match sharing.state, elsewhere:
+        case SharingState.CHOOSE, _:
+            return ""
+        case SharingState.HOSTS_ONLY, ShownElsewhere.NOTHING:
+            return gettext("Only the hosts see your name. Nothing is shared.")
+        case SharingState.HOSTS_ONLY, ShownElsewhere.EVERYTHING | ShownElsewhere.OLDER_VERSION:
+            return gettext("On this site, only the hosts see your name. Other apps show your earlier answer.")
+        case SharingState.HOSTS_ONLY, _:
+            return gettext("On this site, only the hosts see your name.")
+        case SharingState.GIVEN | SharingState.SIGN_IN_AGAIN, ShownElsewhere.EVERYTHING:
+            return (
+                gettext("Shared as @%(name)s", name=sharing.name) if sharing.name else gettext("Shared with other apps")
+            )
+        case SharingState.SIGN_IN_AGAIN, _:
+            if not sharing.name:
+                return gettext("We can’t sync your answer until you sign in to your account again.")
+            return gettext("We can’t sync your answer to @%(name)s until you sign in there again.", name=sharing.name)
+        case (SharingState.GIVEN | SharingState.KEPT_HERE, ShownElsewhere.OLDER_VERSION) | (
+            SharingState.KEPT_HERE,
+            ShownElsewhere.EVERYTHING,
+        ):
+            return gettext("Other apps show your earlier answer.")
+        case SharingState.STAYS_HERE | SharingState.NOT_CONNECTED | SharingState.KEPT_HERE, _ if sync is None:
+            return gettext("Your answer stays on this site.")
+        case _:
+            return ""

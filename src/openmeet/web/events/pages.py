@@ -46,6 +46,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import NOT_ASKED
 from openmeet.domain.identities.queries import consent, shown_names
@@ -69,7 +70,7 @@ from openmeet.web.attendance import view as attendance_view
 from openmeet.web.attendance.forms import fields_now
 from openmeet.web.attendance.view import oldest_join_requests
 from openmeet.web.events import answer_view, badges, link_preview, listing, new_links, view
-from openmeet.web.events.answer_view import PageFacts, sharing_of
+from openmeet.web.events.answer_view import PageFacts, sharing_line_of, sharing_of
 from openmeet.web.events.chat_preview import chat_preview
 from openmeet.web.events.host_rows import host_rows
 from openmeet.web.events.link_preview import card_of_event
@@ -428,14 +429,17 @@ async def _sync_context(
         published = (await publication_status.statuses(reader, publications.PublicationKind.RSVP, [own_rsvp.id]))[
             own_rsvp.id
         ]
-        # Of a person who declined, only what other apps can see matters.
-        if own_rsvp.status is not AttendanceStatus.DECLINED or published.uri or own_rsvp.record_uri:
-            sync_of_answer = answer_sync(own_rsvp, event, published, reader.now, has_agreed=has_agreed)
+        # Of a person who declined or has not answered, only what other apps can see matters.
+        is_coming = own_rsvp.status not in {AttendanceStatus.DECLINED, AttendanceStatus.INVITED}
+        if is_coming or published.uri or own_rsvp.record_uri:
+            wants = has_agreed and (await publishing_preferences.of_user(reader, own_rsvp.user_id)).writes_answers
+            sync_of_answer = answer_sync(own_rsvp, event, published, reader.now, has_agreed=wants)
     sharing = None
     if caller is not None:
         uris = () if own_rsvp is None or published is None else (own_rsvp.record_uri, published.uri)
         has_record = any(uri is not None for uri in uris)
-        sharing = await sharing_of(reader, event, own_rsvp, caller.user_id, agreement, has_record=has_record)
+        answer_sharing = await sharing_of(reader, event, own_rsvp, caller.user_id, agreement, has_record=has_record)
+        sharing = sharing_line_of(answer_sharing, sync_of_answer)
     return {
         "event_sync": sync_of_event,
         "record_account": "" if holder is None else holder.handle,

@@ -115,9 +115,12 @@ def event_sync(event: Event, publication: PublicationStatus, now: Instant, *, ha
 def answer_sync(
     own_rsvp: Attendance, event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool
 ) -> Sync:
-    """The status of an RSVP's record. There is no record while the RSVP waits for approval or for a place."""
-    has_words = not isinstance(status_token(own_rsvp.status), NoStatusToken) or publication.uri is not None
-    is_public = are_rsvps_publishable(event) and has_words
+    """The status of an RSVP's record. There is no record while the RSVP waits for approval or for a place.
+
+    ``has_agreed``: the person wants their RSVPs published.
+    """
+    has_words = not isinstance(status_token(own_rsvp.status), NoStatusToken) and not own_rsvp.skips_record
+    is_public = are_rsvps_publishable(event) and not own_rsvp.is_private and (has_words or publication.uri is not None)
     is_foreign = own_rsvp.record_uri is not None
     return _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_foreign=is_foreign)
 
