@@ -17,7 +17,7 @@ from at_network.migration.servers import MigrationServer, status
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.car import MEDIA_TYPE
-from groundwork.errors import Failure, NotFound, Refused, RemoteFailed, TooMany
+from groundwork.errors import Failure, InvalidInput, NotFound, Refused, RemoteFailed, TooMany
 from groundwork.task_group import run_concurrently
 
 # Ten times the limit of large hosts. Limits the disk space that this program uses.
@@ -30,6 +30,9 @@ _AT_ONCE = 4
 _PAGE = 500
 _LONGEST_WAIT_SECONDS = 15 * 60.0
 _OF_APPS = "app.bsky."
+# Errors of getBlob that mean that the server does not give the blob to anybody. The reference PDS uses the general name
+# instead of the Lexicon's (``BlobNotFound``).
+_LOST = frozenset({"InvalidRequest", "BlobTakedown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +164,10 @@ async def _copy_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> No
         response = await old.client.download(
             "com.atproto.sync.getBlob", {"did": old.did, "cid": str(cid)}, max_bytes=MAX_BLOB_BYTES
         )
-    except Refused as refused:
-        # The reference PDS says "Blob not found" without the Lexicon's error name.
-        if refused.name in {"InvalidRequest", "BlobTakedown"} or "not found" in str(refused.why).lower():
-            raise NotFound(refused.why, name="BlobNotFound") from None
-        raise
+    except (InvalidInput, Refused) as refused:
+        if refused.name not in _LOST:
+            raise
+        raise NotFound(refused.why, name="BlobNotFound") from None
     media_type = response.headers.get("content-type", "application/octet-stream")
     uploaded = await new.client.upload("com.atproto.repo.uploadBlob", response.body, media_type)
     blob = uploaded.get("blob")

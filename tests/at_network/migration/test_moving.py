@@ -3,11 +3,15 @@
 from typing import Any
 
 import pytest
+from aiohttp import web
 from tests.at_network.migration.conftest import NEW_PASSWORD, NOTE, Journey
+from tests.at_network.peers import serve
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
 
 from at_network.migration import account, copy, identity, migrate, servers
-from at_network.migration.progress import MigrationStep
+from at_network.migration.progress import MigrationResult, MigrationStep
+from at_network.migration.servers import MigrationServer
+from at_network.xrpc_client import XrpcClient
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data.cid import Cid
@@ -136,6 +140,22 @@ async def test_lost_blob_does_not_stop_the_move(journey: Journey) -> None:
     await migrate.finish(move, await journey.token(move))
     assert len(await journey.blobs(journey.new_deployment)) == 2
     assert [str(cid) async for cid in copy.missing_blobs(move.new)] == [first]
+
+
+@pytest.mark.parametrize("name", ["InvalidRequest", "BlobTakedown", "BlobNotFound"])
+async def test_blob_counts_as_lost_by_the_error_name_of_the_old_server(journey: Journey, name: str) -> None:
+    """The reference PDS answers ``InvalidRequest`` for a blob that it does not have. The sentence does not matter."""
+    move = await journey.move()
+    await copy.copy_repository(move.old, move.new, journey.folder, move.on_progress)
+
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.json_response({"error": name, "message": "No tea."}, status=400)
+
+    async with serve({"GET /xrpc/com.atproto.sync.getBlob": refuse}) as url:
+        old = MigrationServer(url, journey.did, XrpcClient(journey.http, journey.old_deployment.clock, url))
+        outcome = MigrationResult()
+        await copy.copy_blobs(old, move.new, move.on_progress, outcome)
+    assert (outcome.blobs_brought, len(outcome.missing_blobs)) == (0, 3)
 
 
 async def test_failure_of_a_server_while_blobs_are_copied_is_raised_as_it_is(
