@@ -30,7 +30,7 @@ _DATES: Final = "|".join(
 )
 _ZONES: Final = "Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific"
 _NO_MESSAGE: Final = re.compile(
-    rf"\b(?:https?|webcal|at)://\S*|\bdid:\S+|\S+@\S+|^(?:{_ZONES})/.*|\b(?:{_DATES})(?![^\W\d_])|\b(?:UTC|OpenMeet)\b"
+    rf"\b(?:https?|wss|webcal|at)://\S*|\bdid:\S+|\S+@\S+|^(?:{_ZONES})/.*|\b(?:{_DATES})(?![^\W\d_])|\b(?:UTC|OpenMeet)\b"
 )
 
 _MESSAGES: Final = frozenset({"_", "gettext", "ngettext", "pgettext", "npgettext"})

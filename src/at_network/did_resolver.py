@@ -6,6 +6,7 @@ the log (``at_protocol.identity.plc_log``).
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from at_network.lookup_cache import Lifetimes, LookupCache
 from at_protocol.failures import Malformed
@@ -13,7 +14,7 @@ from at_protocol.identity.did_document import DidDocument, parse_did_document
 from at_protocol.syntax.did import Did, DidMethod, supported_method, web_host
 from at_protocol.syntax.handle import Handle, reserved_domain
 from groundwork.clock import Clock
-from groundwork.errors import InvalidInput, NotFound, RemoteFailed
+from groundwork.errors import FailureReason, InvalidInput, NotFound, RemoteFailed, with_stored_reason
 from groundwork.http.client import HttpClient, HttpResponse
 from groundwork.threads import compute
 
@@ -105,7 +106,7 @@ class DidResolver:
         value = response.expect_ok().json()
         keys = value.get("rotationKeys") if isinstance(value, dict) else None
         if not isinstance(keys, list):
-            raise RemoteFailed(f"The directory's answer about {did} cannot be used.")
+            raise _unreadable(f"The directory's answer about {did} cannot be used.", response)
         return tuple(key for key in keys if isinstance(key, str))
 
     def recheck(self, did: Did) -> None:
@@ -155,7 +156,12 @@ def _parse(did: Did, response: HttpResponse) -> DidDocument:
     try:
         return parse_did_document(response.json(max_containers=MAX_DOCUMENT_CONTAINERS), did)
     except Malformed as failure:
-        raise RemoteFailed(f"The document of {did} cannot be used: {failure.why}.") from None
+        raise _unreadable(f"The document of {did} cannot be used: {failure.why}.", response) from None
+
+
+def _unreadable(sentence: str, response: HttpResponse) -> RemoteFailed:
+    host = urlsplit(response.url).hostname or ""
+    return with_stored_reason(RemoteFailed(sentence), FailureReason.UNREADABLE_ANSWER(host=host))
 
 
 def _absent(did: Did, response: HttpResponse) -> NotFound:

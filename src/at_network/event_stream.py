@@ -17,7 +17,7 @@ from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType
 
 from at_protocol.xrpc.parameters import Parameter, encode_parameters
 from groundwork.clock import SECOND, Clock
-from groundwork.errors import Failure, RemoteFailed, RemoteSlow
+from groundwork.errors import Failure, FailureReason, RemoteFailed, RemoteSlow, with_stored_reason
 from groundwork.http.client import HttpClient
 
 T = TypeVar("T")
@@ -94,7 +94,8 @@ async def read_frames(
                 yield message.data
                 continue
             if message.type is WSMsgType.TEXT:
-                raise RemoteFailed("The stream sent text; its frames are binary.")
+                failed = RemoteFailed("The stream sent text; its frames are binary.")
+                raise with_stored_reason(failed, FailureReason.STREAM_UNREADABLE())
             raise_unless_ended(socket)
             return
 
@@ -106,9 +107,12 @@ def raise_unless_ended(socket: ClientWebSocketResponse) -> None:
         raise RemoteSlow("The stream's server no longer answers.") from error
     match socket.close_code:
         case WSCloseCode.MESSAGE_TOO_BIG:
-            raise RemoteFailed(f"The stream sent a frame of more than {MAX_MESSAGE_BYTES} bytes.")
+            too_long = RemoteFailed(f"The stream sent a frame of more than {MAX_MESSAGE_BYTES} bytes.")
+            raise with_stored_reason(too_long, FailureReason.STREAM_MESSAGE_TOO_LONG(most=MAX_MESSAGE_BYTES))
         case WSCloseCode.ABNORMAL_CLOSURE | None:
-            raise RemoteFailed("The stream was interrupted.") from error
+            raise with_stored_reason(
+                RemoteFailed("The stream was interrupted."), FailureReason.STREAM_BROKEN()
+            ) from error
         case _:
             return
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import WSMsgType
 
 from at_network.event_stream import CONNECT_SECONDS, HEARTBEAT_SECONDS, ignore_opening, raise_unless_ended
-from groundwork.errors import Refused, RemoteFailed
+from groundwork.errors import FailureReason, Refused, RemoteFailed, with_stored_reason
 from groundwork.http.client import HttpClient
 
 PATH = "/subscribe"
@@ -54,7 +54,8 @@ async def read_lines(
                 yield message.data
             elif message.type is WSMsgType.BINARY:
                 if unpack is None:
-                    raise RemoteFailed("The stream sent compressed lines that were not requested.")
+                    failed = RemoteFailed("The stream sent compressed lines that were not requested.")
+                    raise with_stored_reason(failed, FailureReason.STREAM_UNREADABLE())
                 yield unpack(message.data)
             else:
                 raise_unless_ended(socket)
@@ -80,10 +81,12 @@ def unpacker(dictionary: Path) -> Unpack:
         try:
             # Decompression allocates the size that a frame declares, so a frame that declares too much is rejected.
             if zstandard.frame_content_size(packed) > MAX_LINE_BYTES:
-                raise RemoteFailed(f"The stream sent a line of more than {MAX_LINE_BYTES} bytes.")
+                too_long = RemoteFailed(f"The stream sent a line of more than {MAX_LINE_BYTES} bytes.")
+                raise with_stored_reason(too_long, FailureReason.STREAM_MESSAGE_TOO_LONG(most=MAX_LINE_BYTES))
             unpacked: bytes = decompressor.decompress(packed, max_output_size=MAX_LINE_BYTES)
         except zstandard.ZstdError as wrong:
-            raise RemoteFailed("The stream sent a line that cannot be decompressed with the dictionary.") from wrong
+            failed = RemoteFailed("The stream sent a line that cannot be decompressed with the dictionary.")
+            raise with_stored_reason(failed, FailureReason.STREAM_UNREADABLE()) from wrong
         return unpacked
 
     return unpack

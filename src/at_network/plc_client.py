@@ -6,6 +6,7 @@ operation of the log before sending it again.
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from at_network.did_resolver import MAX_DOCUMENT_BYTES
 from at_protocol.data.cid import Cid
@@ -13,7 +14,17 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import DidDocument, parse_did_document
 from at_protocol.identity.plc_operation import AnyOperation, cid_of, parse_operation, to_json
 from at_protocol.syntax.did import Did
-from groundwork.errors import Conflict, NotFound, Refused, RemoteFailed, RemoteSlow, TooMany
+from groundwork.errors import (
+    Conflict,
+    Failure,
+    FailureReason,
+    NotFound,
+    Refused,
+    RemoteFailed,
+    RemoteSlow,
+    TooMany,
+    with_stored_reason,
+)
 from groundwork.http.client import HttpClient, HttpResponse
 
 TIMEOUT_SECONDS = 10.0
@@ -52,7 +63,7 @@ class PlcClient:
         try:
             return parse_did_document(value, did)
         except Malformed as failure:
-            raise RemoteFailed(f"The directory's document of {did} cannot be used: {failure.why}.") from None
+            raise self._unreadable(f"The directory's document of {did} cannot be used: {failure.why}.") from None
 
     async def current(self, did: Did) -> dict[str, object]:
         """Return the current identity as the directory holds it: ``did, verificationMethods, rotationKeys, alsoKnownAs,
@@ -60,19 +71,19 @@ class PlcClient:
         """
         value = await self._get(f"/{did}/data", MAX_DOCUMENT_BYTES)
         if not isinstance(value, dict) or value.get("did") != did:
-            raise RemoteFailed(f"The directory's answer about {did} cannot be used.")
+            raise self._unreadable(f"The directory's answer about {did} cannot be used.")
         return value
 
     async def last(self, did: Did) -> AnyOperation:
         """Return the newest operation of the current chain, which the next operation builds on."""
-        return _operation(await self._get(f"/{did}/log/last", MAX_DOCUMENT_BYTES))
+        return self._operation(await self._get(f"/{did}/log/last", MAX_DOCUMENT_BYTES))
 
     async def log(self, did: Did) -> list[AnyOperation]:
         """Return the current chain, oldest operation first."""
         value = await self._get(f"/{did}/log", MAX_LOG_BYTES)
         if not isinstance(value, list):
-            raise RemoteFailed(f"The directory's log of {did} is not a list.")
-        return [_operation(entry) for entry in value]
+            raise self._unreadable(f"The directory's log of {did} is not a list.")
+        return [self._operation(entry) for entry in value]
 
     async def audit_log(self, did: Did) -> list[Mapping[str, object]]:
         """Return every operation ever accepted, with ``cid``, ``createdAt`` and ``nullified``.
@@ -80,7 +91,7 @@ class PlcClient:
         """
         value = await self._get(f"/{did}/log/audit", MAX_LOG_BYTES)
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-            raise RemoteFailed(f"The directory's audit log of {did} is not a list of entries.")
+            raise self._unreadable(f"The directory's audit log of {did} is not a list of entries.")
         return value
 
     async def _has_operation(self, did: Did, cid: Cid) -> bool:
@@ -104,29 +115,44 @@ class PlcClient:
     def _expect_taken(self, response: HttpResponse) -> None:
         if response.is_ok:
             return
-        sentence = _sentence(response)
+        words = _message(response)
+        sentence = f"The directory says: {words or 'it cannot accept the operation'}"
         match response.status:
             case HTTPStatus.CONFLICT:
                 raise Conflict("Someone else changed the identity at the same time.", name="InvalidSwap")
             case HTTPStatus.TOO_MANY_REQUESTS:
-                raise TooMany(f"The directory says: {sentence}", after_seconds=3600)
+                raise self._quoting(words, TooMany(sentence, after_seconds=3600))
             case status if 400 <= status < 500:
-                raise Refused(f"The directory says: {sentence}", name="InvalidPlcOperation")
+                raise self._quoting(words, Refused(sentence, name="InvalidPlcOperation"))
             case status:
-                raise RemoteFailed(f"The directory answered with status {status}.", status=status)
+                failed = RemoteFailed(f"The directory answered with status {status}.", status=status)
+                reason = FailureReason.ANSWERED_WITH_STATUS(host=self._host, status=str(status))
+                raise with_stored_reason(failed, reason)
+
+    def _operation(self, value: object) -> AnyOperation:
+        try:
+            return parse_operation(value)
+        except Malformed as failure:
+            raise self._unreadable(f"The directory's operation cannot be read: {failure.why}.") from None
+
+    def _quoting(self, words: str, failure: Failure) -> Failure:
+        if words:
+            failure.stored_reason = FailureReason.SERVER_SAID(host=self._host, words=words)
+        return failure
+
+    def _unreadable(self, sentence: str) -> RemoteFailed:
+        return with_stored_reason(RemoteFailed(sentence), FailureReason.UNREADABLE_ANSWER(host=self._host))
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.directory_url).hostname or ""
 
 
-def _operation(value: object) -> AnyOperation:
-    try:
-        return parse_operation(value)
-    except Malformed as failure:
-        raise RemoteFailed(f"The directory's operation cannot be read: {failure.why}.") from None
-
-
-def _sentence(response: HttpResponse) -> str:
+def _message(response: HttpResponse) -> str:
+    """Return what the directory says about an operation that it refused; empty if it says nothing."""
     try:
         body = response.json()
     except RemoteFailed:
-        return "it cannot accept the operation"
+        return ""
     message = body.get("message") if isinstance(body, dict) else None
-    return message[:MAX_SENTENCE] if isinstance(message, str) else "it cannot accept the operation"
+    return message[:MAX_SENTENCE] if isinstance(message, str) else ""

@@ -9,7 +9,7 @@ have changed since, because then the server did nothing. Values are plain JSON. 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -303,7 +303,8 @@ async def _json_object(response: HttpResponse) -> dict[str, object]:
     # A page of a list contains many records.
     value = await compute(len(response.body), response.json, max_containers=MAX_CONTAINERS_OF_MANY)
     if not isinstance(value, dict):
-        raise RemoteFailed("The answer is not a JSON object.", status=response.status)
+        failed = RemoteFailed("The answer is not a JSON object.", status=response.status)
+        raise with_stored_reason(failed, FailureReason.UNREADABLE_ANSWER(host=urlsplit(response.url).hostname or ""))
     return value
 
 

@@ -59,6 +59,14 @@ def decode_explanation(text: str) -> Explanation | None:
     return _of_members(msgspec.json.decode(text)) if text else None
 
 
+def read_explanation(text: str) -> Explanation | None:
+    """Parse a stored reason where a process of an earlier release, or another program, may have put a sentence."""
+    try:
+        return decode_explanation(text)
+    except (msgspec.DecodeError, TypeError, KeyError, AttributeError):
+        return FailureReason.EARLIER_TEXT(text=text)
+
+
 def _members(why: Explanation) -> dict[str, object]:
     return {"code": why.code, "params": {name: _plain(value) for name, value in why.params.items()}}
 
@@ -299,6 +307,12 @@ class FailureReason(Reason):
     NOT_PUBLIC = "failure.not_public"
     CONNECTION_BROKEN = "failure.connection_broken"
     UNREACHABLE = "failure.unreachable"
+    UNREADABLE_ANSWER = "failure.unreadable_answer"
+    STREAM_BROKEN = "failure.stream_broken"
+    STREAM_UNREADABLE = "failure.stream_unreadable"
+    STREAM_MESSAGE_TOO_LONG = "failure.stream_message_too_long"
+    EARLIER_TEXT = "failure.earlier_text"
+    """A sentence that an earlier release, or another program, stored in place of a code."""
     UNFORESEEN = "failure.unforeseen"
 
 

@@ -14,7 +14,7 @@ from at_protocol.syntax.tid import from_microseconds
 from groundwork import failed_items
 from groundwork.clock import HOUR, SECOND, HandClock
 from groundwork.database.deferred import DeferredDatabase
-from groundwork.errors import Unavailable
+from groundwork.errors import FailureReason, Unavailable
 from groundwork.failed_items import FailedItem
 from groundwork.queue.contract import Message
 from groundwork.telemetry.metrics import Metrics
@@ -213,7 +213,7 @@ async def _lose_the_database(here: Installation) -> None:
 async def _lose_a_labeler(here: Installation) -> None:
     async with here.platform.db.transaction() as tx:
         await labels.add_labeler(tx, "did:web:l.example")
-        await labels.set_state(tx, "did:web:l.example", "failing", "It broke off.")
+        await labels.set_state(tx, "did:web:l.example", "failing", FailureReason.STREAM_BROKEN())
     here.clock.turn(20 * MINUTES * SECOND)
     here.scrapes.clear()
     await here.scrape()

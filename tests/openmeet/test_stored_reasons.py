@@ -2,98 +2,97 @@
 language.
 """
 
-import re
+from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from at_network.circuits import Circuits
+from at_protocol.failures import Malformed
+from at_protocol.sync.verify import MessageRejected, RejectionReason
+from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
-from groundwork.errors import RemoteSlow, decode_explanation
+from groundwork.errors import RemoteFailed, RemoteSlow, reason_of
+from groundwork.queue.contract import Message
+from groundwork.queue.embedded import EmbeddedQueue
+from openmeet.domain.moderation import labels
 from openmeet.i18n.catalogue import Plural
 from openmeet.i18n.reasons.messages import MESSAGES, explain
-from openmeet.network.ingestion import quarantine
+from openmeet.network.firehose import cursors
+from openmeet.network.firehose.cursors import RejectedFrame, SourceState
+from openmeet.network.firehose.following import ConnectionReport, report_of_source
+from openmeet.network.firehose.reasons import refusal_of
+from openmeet.network.firehose.unresolved import UnresolvedAuthors
+from openmeet.network.ingestion import processor, quarantine
+from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.records.collections import CONCERNING
 from openmeet.network.repositories import circuits
 from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, deployment
-from tests.openmeet.ingestion.network import did, event, rev
+from tests.openmeet.ingestion.network import HERE, did, event, processor_metrics, rev
 from tests.openmeet.ingestion.view import apply_messages
+from tests.stored_reasons import columns_about_failures, texts_with, unexplained
 
 __all__ = ["deployment"]
 
-# Columns with a reason as ``encode_explanation`` stores it.
-PACKED = {
-    ("backfills", "reason"),
-    ("chat_rooms", "matrix_error"),
-    ("circuit_breakers", "reason"),
-    ("publications", "reason"),
-    ("quarantined_records", "reason"),
-    ("records", "reason"),
-    ("subscribed_calendars", "problem"),
-    ("webhook_deliveries", "why"),
-    ("webhooks", "off_why"),
+# Columns with a reason as ``encode_explanation`` stores it, by the package of the database.
+PACKED: Final = {
+    "openmeet": {
+        ("backfills", "reason"),
+        ("chat_rooms", "matrix_error"),
+        ("circuit_breakers", "reason"),
+        ("labelers", "reason"),
+        ("publications", "reason"),
+        ("quarantined_records", "reason"),
+        ("records", "reason"),
+        ("subscribed_calendars", "problem"),
+        ("webhook_deliveries", "why"),
+        ("webhooks", "off_why"),
+    },
+    "openmeet.network.firehose": {
+        ("rejected_frames", "reason"),
+        ("sources", "reason"),
+        ("unresolved_repositories", "reason"),
+    },
+    "groundwork.queue": {("queue_dead_letters", "reason"), ("queue_messages", "reason")},
 }
-# Columns with text that people typed, or with a code that a constraint limits. The state of a labeler and the type of an
-# error are for operators.
-OTHERS = {
-    ("event_series", "status_reason"),
-    ("failed_items", "reason"),
-    ("events", "status_reason"),
-    ("feature_flag_changes", "why"),
-    ("labelers", "reason"),
-    ("moderation_log", "reason"),
-    ("moderation_states", "reason"),
-    ("reports", "reason"),
+# Columns with a text that people typed, with a code that a constraint limits, or with the type of an error.
+OTHERS: Final = {
     ("chat_acts", "reason"),
     ("chat_reports", "reason"),
     ("chat_sanctions", "reason"),
+    ("event_series", "status_reason"),
+    ("events", "status_reason"),
+    ("failed_items", "reason"),
+    ("feature_flag_changes", "why"),
     ("matrix_guests", "reason"),
+    ("moderation_log", "reason"),
+    ("moderation_states", "reason"),
+    ("reports", "reason"),
     ("subscribed_calendars", "reason"),
 }
-_ABOUT_FAILURE = re.compile(r"(^|_)(reason|why|problem|error|failure)$")
 # Messages without parameters that are too long to be typed by chance.
-SENTENCES = {one for one in MESSAGES.values() if not isinstance(one, Plural) and "%(" not in one and one.count(" ") > 3}
+SENTENCES: Final = {
+    one for one in MESSAGES.values() if not isinstance(one, Plural) and "%(" not in one and one.count(" ") > 3
+}
+RELAY: Final = "wss://relay.away.example"
 
 
-async def tables_of(db: Database) -> dict[str, list[str]]:
-    """The columns of every table of a SQLite database."""
-    async with db.reader() as reader:
-        names = [row["name"] for row in await reader.fetch("select name from sqlite_master where type = 'table'")]
-        return {name: [row["name"] for row in await reader.fetch(f"pragma table_info({name})")] for name in names}
-
-
-async def sentences_in(db: Database) -> list[str]:
+async def sentences_in(db: Database, package: str = "openmeet") -> list[str]:
     """Stored reasons with an unknown code, and stored texts that contain a sentence of the catalogue."""
-    found = []
-    async with db.reader() as reader:
-        for table, column in sorted(PACKED):
-            for row in await reader.fetch(f"select {column} as said from {table} where {column} <> ''"):
-                try:
-                    explained = explain(decode_explanation(row["said"]))
-                except (msgspec.DecodeError, KeyError, TypeError):
-                    explained = ""
-                if not explained:
-                    found.append(f"{table}.{column}: {row['said']}")
-        for table in await tables_of(db):
-            if table in {"search_index", "search_chat_index"}:
-                continue
-            for row in await reader.fetch(f"select * from {table}"):
-                texts = [value for value in dict(row).values() if isinstance(value, str)]
-                found += [f"{table}: {text}" for text in texts if any(one in text for one in SENTENCES)]
-    return found
+    return [*await unexplained(db, PACKED[package], explain), *await texts_with(db, SENTENCES)]
 
 
-async def test_every_column_about_failures_is_listed(deployment: Deployment) -> None:
+async def test_every_column_about_failures_is_listed(make_sqlite: MakeDatabase) -> None:
     """A new column contains encoded reasons, or is listed in this file with its content."""
-    tables = await tables_of(deployment.db)
-    there = {(table, name) for table, names in tables.items() for name in names if _ABOUT_FAILURE.search(name)}
-    assert there == PACKED | OTHERS
+    for package, packed in PACKED.items():
+        others = OTHERS if package == "openmeet" else set()
+        assert await columns_about_failures(await make_sqlite(package)) == packed | others, package
 
 
 async def test_failures_are_stored_as_codes(deployment: Deployment) -> None:
-    """The test stores withheld, refused, raw and quarantined records, and the failures of a server."""
+    """The test stores withheld, refused, raw and quarantined records, and the failures of a server and of a labeler."""
     await deployment.event(await deployment.person("Ben", agrees=False))
     refused = await deployment.event(await deployment.person())
     deployment.proxy.twists = lambda request, _: (
@@ -114,11 +113,57 @@ async def test_failures_are_stored_as_codes(deployment: Deployment) -> None:
     async with deployment.db.transaction() as tx:
         failed = [RecordFailure(event(1, "walk", 1).uri, rev(1), ValueError("no such day"))]
         await quarantine.store_result(tx, did(1), FailedStep.APPLY, CONCERNING, failed)
+        await labels.add_labeler(tx, did(2))
+        report = ConnectionReport(lambda tx, state: labels.set_state(tx, did(2), state.state.value, state.reason))
+        report.lost(RemoteSlow("labels.away.example did not answer in time."))
+        await report.save(tx)
     assert await sentences_in(deployment.db) == []
     async with deployment.db.reader() as reader:
-        for table in ("circuit_breakers", "publications", "quarantined_records", "records"):
+        for table in ("circuit_breakers", "labelers", "publications", "quarantined_records", "records"):
             (row,) = await reader.fetch(f"select count(*) as n from {table} where reason <> ''")
             assert row["n"], f"no row was stored in {table}, so nothing was checked"
+
+
+async def test_failures_of_streams_are_stored_as_codes(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """The test stores a lost connection, a rejected frame and an identity that could not be resolved."""
+    installation = await make_sqlite("openmeet.network.firehose")
+    report, waiting = report_of_source(RELAY), UnresolvedAuthors()
+    async with installation.transaction() as tx:
+        await cursors.add_source(tx, RELAY)
+        report.lost(RemoteFailed("The stream was interrupted."))
+        await report.save(tx)
+        refusal = refusal_of(Malformed("cbor", b"\x00", "bytes follow the value"))
+        await cursors.advance(tx, RELAY, 1, {}, [RejectedFrame(RELAY, 1, did(1), refusal.reason, b"\x00")])
+        waiting.add(did(3), RELAY, reason_of(RemoteSlow("plc.away.example did not answer in time.")), tx.now)
+        await waiting.save(tx)
+        await cursors.set_state(tx, RELAY, SourceState.FAILING, report.lost(None))
+    assert await sentences_in(installation, "openmeet.network.firehose") == []
+    async with installation.reader() as reader:
+        for table, column in PACKED["openmeet.network.firehose"]:
+            (row,) = await reader.fetch(f"select count(*) as n from {table} where {column} <> ''")
+            assert row["n"], f"no row was stored in {table}, so nothing was checked"
+
+
+def test_every_rejection_of_a_frame_has_a_reason() -> None:
+    assert all(explain(refusal_of(MessageRejected(one, "3k")).reason) for one in RejectionReason)
+
+
+async def test_failures_of_messages_are_stored_as_codes(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """The test retries a message, and gives up one that cannot be read and one that failed in a way nobody foresaw."""
+    db, stored = await make_sqlite("openmeet"), await make_sqlite("groundwork.queue")
+    queue = EmbeddedQueue(stored, clock)
+    failing = Processor(db, queue, HERE, processor_metrics(), clock)
+    await queue.publish([Message("event.create", did(1), b"\xff", "x")])
+    await processor.run_once(failing)
+    for attempt in range(2):
+        await queue.publish([Message("event.create", did(2), b"tea", str(attempt))])
+        (delivery,) = await queue.lease(1, 60)
+        reason = quarantine.reason_not_applied(ValueError("There is no such day."))
+        await (queue.bury(delivery, reason) if attempt else queue.retry(delivery, 0, reason))
+        await queue.publish([Message("event.create", did(3), b"tea", str(attempt))])
+    async with stored.reader() as reader:
+        assert len(await reader.fetch("select 1 from queue_dead_letters")) == 2
+    assert await sentences_in(stored, "groundwork.queue") == []
 
 
 async def test_a_stored_sentence_is_found(deployment: Deployment) -> None:

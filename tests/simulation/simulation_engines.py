@@ -17,6 +17,7 @@ from groundwork.clock import Clock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
+from groundwork.errors import Explanation
 from groundwork.queue.contract import DeadLetter, Delivery, Message, Queue, QueueDepth
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.queue.rabbitmq import RabbitQueue
@@ -113,10 +114,10 @@ class RecordedQueue:
         for one in deliveries:
             self.tell(one.message)
 
-    async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:
+    async def retry(self, delivery: Delivery, after_seconds: float, reason: Explanation) -> None:
         await self._queue.retry(delivery, after_seconds, reason)
 
-    async def bury(self, delivery: Delivery, reason: str) -> None:
+    async def bury(self, delivery: Delivery, reason: Explanation) -> None:
         await self._queue.bury(delivery, reason)
 
     async def dead_letters(self, limit: int, after: str = "") -> list[DeadLetter]:

@@ -5,8 +5,10 @@ seen state of the repository. Records are returned as bytes: the code that index
 does not invalidate the commit.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from at_protocol.crypto.did_key import PublicKey
 from at_protocol.data.cid import Cid
@@ -29,19 +31,36 @@ MAX_AHEAD_US = 5 * 60 * 1_000_000
 class RejectionReason(StrEnum):
     """The reason why a message was rejected."""
 
-    STALE_REV = "rev is not newer than the last known one"
-    BAD_REV = "rev is not a TID"
-    FUTURE_REV = "rev is in the future"
-    BAD_BLOCKS = "blocks is not a CAR with valid hashes"
-    NO_COMMIT = "the commit block is missing or not a commit"
-    OTHER_COMMIT = "the message and its commit do not match"
-    BAD_SIGNATURE = "the signature was not made with the account's key"
-    BAD_OPERATIONS = "the operations contradict themselves"
-    NO_RECORD = "a record block is missing"
-    WRONG_CLAIM = "the tree does not match the operations"
-    NO_PREV_DATA = "prevData is missing"
-    NOT_INVERTIBLE = "undoing the operations does not lead to prevData"
-    GAP = "the commit does not follow the last one known"
+    STALE_REV = "stale_rev"
+    BAD_REV = "bad_rev"
+    FUTURE_REV = "future_rev"
+    BAD_BLOCKS = "bad_blocks"
+    NO_COMMIT = "no_commit"
+    OTHER_COMMIT = "other_commit"
+    BAD_SIGNATURE = "bad_signature"
+    BAD_OPERATIONS = "bad_operations"
+    NO_RECORD = "no_record"
+    WRONG_CLAIM = "wrong_claim"
+    NO_PREV_DATA = "no_prev_data"
+    NOT_INVERTIBLE = "not_invertible"
+    GAP = "gap"
+
+
+_WORDS: Final[Mapping[RejectionReason, str]] = {
+    RejectionReason.STALE_REV: "rev is not newer than the last known one",
+    RejectionReason.BAD_REV: "rev is not a TID",
+    RejectionReason.FUTURE_REV: "rev is in the future",
+    RejectionReason.BAD_BLOCKS: "blocks is not a CAR with valid hashes",
+    RejectionReason.NO_COMMIT: "the commit block is missing or not a commit",
+    RejectionReason.OTHER_COMMIT: "the message and its commit do not match",
+    RejectionReason.BAD_SIGNATURE: "the signature was not made with the account's key",
+    RejectionReason.BAD_OPERATIONS: "the operations contradict themselves",
+    RejectionReason.NO_RECORD: "a record block is missing",
+    RejectionReason.WRONG_CLAIM: "the tree does not match the operations",
+    RejectionReason.NO_PREV_DATA: "prevData is missing",
+    RejectionReason.NOT_INVERTIBLE: "undoing the operations does not lead to prevData",
+    RejectionReason.GAP: "the commit does not follow the last one known",
+}
 
 
 class MessageRejected(Malformed):
@@ -50,7 +69,7 @@ class MessageRejected(Malformed):
     """
 
     def __init__(self, reason: RejectionReason, value: object, why: str = "") -> None:
-        super().__init__("message", value, f"{reason.value}{f' ({why})' if why else ''}")
+        super().__init__("message", value, f"{_WORDS[reason]}{f' ({why})' if why else ''}")
         self.reason = reason
 
     def __reduce__(self) -> tuple[type["MessageRejected"], tuple[RejectionReason, object, str]]:

@@ -26,7 +26,7 @@ If the engines differ inside a statement, ``/*sqlite … */`` and ``/*postgresql
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from alembic import op
@@ -77,6 +77,18 @@ def redefine(table: str, old: str, new: str) -> None:
     for kind, sql in definitions:
         if kind != "table":
             execute(sql)
+
+
+def encode_sentences(table: str, column: str, codes: Mapping[str, str]) -> None:
+    """Replace stored sentences by reasons, in the form of ``groundwork.errors.encode_explanation``. ``codes`` maps known
+    sentences to their codes. Any other sentence becomes the text of ``failure.earlier_text``.
+    """
+    for sentence, code in codes.items():
+        quoted = sentence.replace("'", "''")
+        execute(f"""update {table} set {column} = '{{"code":"{code}","params":{{}}}}' where {column} = '{quoted}'""")
+    made = "json_object" if engine() == "sqlite" else "json_build_object"
+    encoded = f"cast({made}('code', 'failure.earlier_text', 'params', {made}('text', {column})) as text)"
+    execute(f"update {table} set {column} = {encoded} where {column} <> '' and substr({column}, 1, 8) <> '{{\"code\":'")
 
 
 def engine() -> str:

@@ -78,7 +78,9 @@ class HttpResponse:
         try:
             return parse_json(self.body, max_containers=max_containers)
         except InvalidInput as bad:
-            raise RemoteFailed(f"{_host(self.url)} did not answer with JSON: {bad.why}", status=self.status) from None
+            host = _host(self.url)
+            failed = RemoteFailed(f"{host} did not answer with JSON: {bad.why}", status=self.status)
+            raise with_stored_reason(failed, FailureReason.UNREADABLE_ANSWER(host=host)) from None
 
     def expect_ok(self) -> "HttpResponse":
         """Return the response itself, or raise ``RemoteFailed`` with its status if that is not a success."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from groundwork.clock import Instant
-from groundwork.errors import Unavailable
+from groundwork.errors import Explanation, Reason, Unavailable
 
 # A longer delay would block a partition, and a broker closes a channel whose message stays unacknowledged for too long.
 MAX_RETRY_SECONDS = 900.0
@@ -43,7 +43,7 @@ class DeadLetter:
 
     letter_id: str
     message: Message
-    reason: str
+    reason: Explanation | None
     attempts: int
     buried_at: Instant
 
@@ -59,6 +59,12 @@ class QueueDepth:
     waiting: int
     dead: int
     oldest_at: Instant | None
+
+
+class QueueReason(Reason):
+    """Why a message became a dead letter, if no worker decided it."""
+
+    BROKER_GAVE_UP = "queue.broker_gave_up"
 
 
 class QueueFull(Unavailable):
@@ -96,13 +102,13 @@ class Queue(Protocol):
         """Acknowledge messages that were applied. The next messages of their partitions can then be delivered."""
         ...
 
-    async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:
+    async def retry(self, delivery: Delivery, after_seconds: float, reason: Explanation) -> None:
         """Deliver a message again after at least ``after_seconds`` (at most ``MAX_RETRY_SECONDS``). Its partition
         waits.
         """
         ...
 
-    async def bury(self, delivery: Delivery, reason: str) -> None:
+    async def bury(self, delivery: Delivery, reason: Explanation) -> None:
         """Turn a message into a dead letter with the reason. Its partition continues."""
         ...
 

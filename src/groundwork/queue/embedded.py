@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.database.durable_write import write_durably
 from groundwork.database.transaction import Database, Row, Writer
+from groundwork.errors import Explanation, encode_explanation, read_explanation
 from groundwork.queue.contract import MAX_RETRY_SECONDS, DeadLetter, Delivery, Message, QueueDepth, QueueFull
 
 COUNT = """
@@ -117,21 +118,23 @@ class EmbeddedQueue:
         if deliveries:
             await self._database.write(lambda writer: self._take(writer, deliveries))
 
-    async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:
+    async def retry(self, delivery: Delivery, after_seconds: float, reason: Explanation) -> None:
         due_at = self._clock.now() + round(min(after_seconds, MAX_RETRY_SECONDS) * SECOND)
         lease, position = delivery.receipt
 
         def work(writer: Writer) -> None:
             _count(writer)
-            writer.execute(RETRY, due_at=due_at, reason=reason, position=position, lease=lease)
+            writer.execute(RETRY, due_at=due_at, reason=encode_explanation(reason), position=position, lease=lease)
             writer.after_commit(self._news.set)
 
         await self._database.write(work)
 
-    async def bury(self, delivery: Delivery, reason: str) -> None:
+    async def bury(self, delivery: Delivery, reason: Explanation) -> None:
+        stored = encode_explanation(reason)
+
         def work(writer: Writer) -> None:
             for row in self._take(writer, [delivery]):
-                writer.execute(BURY, **_columns(row), reason=reason, attempts=row["attempts"], now=self._clock.now())
+                writer.execute(BURY, **_columns(row), reason=stored, attempts=row["attempts"], now=self._clock.now())
 
         await self._database.write(work)
 
@@ -139,7 +142,13 @@ class EmbeddedQueue:
         async with self._database.reader() as reader:
             rows = await reader.fetch(DEAD, after=int(after or 0), limit=limit)
         return [
-            DeadLetter(str(row["position"]), _message(row), row["reason"], row["attempts"], Instant(row["buried_at"]))
+            DeadLetter(
+                str(row["position"]),
+                _message(row),
+                read_explanation(row["reason"]),
+                row["attempts"],
+                Instant(row["buried_at"]),
+            )
             for row in rows
         ]
 

@@ -42,6 +42,7 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryErr
 from aiormq.exceptions import AuthenticationError, InvalidFrameError, ProbableAuthenticationError
 
 from groundwork.clock import SECOND, Clock, Instant, from_datetime
+from groundwork.errors import Explanation, encode_explanation, read_explanation
 from groundwork.queue.contract import (
     MAX_RETRY_SECONDS,
     DeadLetter,
@@ -49,6 +50,7 @@ from groundwork.queue.contract import (
     Message,
     QueueDepth,
     QueueFull,
+    QueueReason,
     QueueUnavailable,
 )
 from groundwork.queue.leases import BrokerMessage, LeaseBook
@@ -156,12 +158,12 @@ class RabbitQueue:
             for delivery in deliveries:
                 await self._complete(delivery)
 
-    async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:  # noqa: ARG002 - AMQP cannot store a reason for a message that the broker still holds
+    async def retry(self, delivery: Delivery, after_seconds: float, reason: Explanation) -> None:  # noqa: ARG002 - AMQP cannot store a reason for a message that the broker still holds
         delay = round(min(after_seconds, MAX_RETRY_SECONDS) * SECOND)
         self._leases.postpone(delivery, Instant(self._clock.now() + delay))
         self._news.set()
 
-    async def bury(self, delivery: Delivery, reason: str) -> None:
+    async def bury(self, delivery: Delivery, reason: Explanation) -> None:
         item = self._leases.find(delivery)
         if item is None:
             return
@@ -171,7 +173,7 @@ class RabbitQueue:
             letter = self._outgoing(item.message, item.published_at)
             letter.headers |= {
                 "letter": f"{now:020d}-{next(self._letters):08d}-{os.urandom(4).hex()}",
-                "reason": reason,
+                "reason": encode_explanation(reason),
                 "attempts": item.attempts,
                 "buried_at": now,
             }
@@ -446,7 +448,7 @@ def _letter(message: AbstractIncomingMessage) -> DeadLetter:
         return DeadLetter(
             str(headers["letter"]),
             _read(message),
-            str(headers.get("reason")),
+            read_explanation(str(headers.get("reason", ""))),
             _number(headers.get("attempts")),
             Instant(_number(headers.get("buried_at"))),
         )
@@ -457,9 +459,8 @@ def _letter(message: AbstractIncomingMessage) -> DeadLetter:
     buried_at = from_datetime(time) if isinstance(time, datetime) and time.tzinfo else Instant(0)
     read = _read(message)
     letter_id = f"{buried_at:020d}-{read.message_id}"
-    return DeadLetter(
-        letter_id, read, f"the broker gave up: {first_death.get('reason', 'unknown')}", DELIVERY_LIMIT, buried_at
-    )
+    reason = QueueReason.BROKER_GAVE_UP(cause=str(first_death.get("reason", "?")))
+    return DeadLetter(letter_id, read, reason, DELIVERY_LIMIT, buried_at)
 
 
 def _number(value: object) -> int:

@@ -86,7 +86,7 @@ class SourceStatus:
 
     url: str
     state: SourceState
-    reason: str
+    reason: Explanation | None
     cursor: int | None
     quiet_seconds: float | None
 

@@ -1,12 +1,14 @@
 """Show the queue, and list, retry and delete dead letters (``openmeet queue …``)."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
 
 from groundwork.clock import SystemClock
 from groundwork.queue.contract import Queue
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.dead_letters import DeadLetterView
 from programs.command_line import format_instant, print_json, say
@@ -36,7 +38,7 @@ def show_dead_letters(tenant: str, settings_file: Path | None, limit: int, after
     async def show(queue: Queue) -> None:
         letters = await dead_letters.page(queue, limit=limit, after=after)
         if as_json:
-            print_json(letters)
+            print_json([asdict(letter) | {"reason": explain(letter.reason)} for letter in letters])
             return
         for letter in letters:
             say(_letter_lines(letter))
@@ -94,5 +96,5 @@ def _letter_lines(letter: DeadLetterView) -> str:
     about = letter.about or letter.partition
     return (
         f"{letter.letter_id}  {letter.routing_key}  {about}\n"
-        f"    {letter.reason} ({letter.attempts} attempts, failed {format_instant(letter.buried_at)})"
+        f"    {explain(letter.reason)} ({letter.attempts} attempts, failed {format_instant(letter.buried_at)})"
     )

@@ -45,7 +45,7 @@ def show_status(tenant: str, settings_file: Path | None, *, as_json: bool) -> No
         )
         state = {
             "sources": [
-                {"url": one.url, "cursor": one.cursor, "state": one.state.value, "reason": one.reason}
+                {"url": one.url, "cursor": one.cursor, "state": one.state.value, "reason": explain(one.reason)}
                 for one in now.sources
             ],
             "rejected_frames": now.rejected,
@@ -91,7 +91,7 @@ def show_rejected(tenant: str, settings_file: Path | None, *, as_json: bool) -> 
                         "source": one.source,
                         "seq": one.seq,
                         "did": one.did,
-                        "reason": one.reason,
+                        "reason": explain(one.reason),
                         "bytes": len(one.frame),
                     }
                     for one in frames
@@ -99,7 +99,7 @@ def show_rejected(tenant: str, settings_file: Path | None, *, as_json: bool) -> 
             )
             return
         for one in frames:
-            say(f"{one.source} {one.seq} {one.did or ''}\n    {one.reason}")
+            say(f"{one.source} {one.seq} {one.did or ''}\n    {explain(one.reason)}")
         if not frames:
             typer.echo("No frame was rejected.")
 

@@ -9,6 +9,7 @@ from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
 
 from groundwork.clock import HandClock
+from groundwork.errors import Explanation, FailureReason
 from groundwork.queue.contract import Queue
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.queue.rabbitmq import RabbitQueue
@@ -16,6 +17,11 @@ from groundwork.queue.rabbitmq import RabbitQueue
 BROKER = "amqp://guest:guest@127.0.0.1:5672/"
 
 MakeQueue = Callable[[int], Awaitable[Queue]]
+
+
+def because(text: str) -> Explanation:
+    """A reason with a text."""
+    return FailureReason.EARLIER_TEXT(text=text)
 
 
 @pytest.fixture(params=["sqlite", "postgresql", pytest.param("rabbitmq", marks=needs("rabbitmq"))])

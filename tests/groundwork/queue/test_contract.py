@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from tests.groundwork.queue.conftest import because
 from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import SECOND, HandClock
+from groundwork.errors import encode_explanation, read_explanation
 from groundwork.queue.contract import Delivery, Message, Queue, QueueFull
 
 LEASE_SECONDS = 30.0
@@ -101,8 +103,8 @@ async def test_late_acknowledgement_of_an_expired_lease_is_ignored(queue: Queue,
     clock.turn(30 * SECOND + 1)
     (holder,) = await take(queue, 1)
     await queue.ack([late])
-    await queue.bury(late, "too late")
-    await queue.retry(late, 0, "too late")
+    await queue.bury(late, because("too late"))
+    await queue.retry(late, 0, because("too late"))
     await nothing_comes(queue)
     await queue.ack([holder])
     assert bodies(await take(queue, 1)) == ["body 2"]
@@ -120,7 +122,7 @@ async def test_second_acknowledgement_has_no_effect(queue: Queue):
 async def test_a_retry_comes_back_after_its_delay_and_its_partition_waits(queue: Queue, clock: HandClock):
     await queue.publish([message(1), message(2), message(3, "did:plc:ben")])
     deliveries = {d.message.partition: d for d in await take(queue, 2)}
-    await queue.retry(deliveries["did:plc:ana"], 60, "remote is away")
+    await queue.retry(deliveries["did:plc:ana"], 60, because("remote is away"))
     await queue.ack([deliveries["did:plc:ben"]])
     await nothing_comes(queue)
     clock.turn(59 * SECOND)
@@ -128,7 +130,7 @@ async def test_a_retry_comes_back_after_its_delay_and_its_partition_waits(queue:
     clock.turn(1 * SECOND)
     (again,) = await take(queue, 1)
     assert (again.message, again.attempts) == (message(1), 1)
-    await queue.retry(again, 0, "once more")
+    await queue.retry(again, 0, because("once more"))
     (third,) = await take(queue, 1)
     assert third.attempts == 2
     await queue.ack([third])
@@ -138,21 +140,29 @@ async def test_a_retry_comes_back_after_its_delay_and_its_partition_waits(queue:
 async def test_dead_letter_keeps_its_reason_and_its_partition_continues(queue: Queue, clock: HandClock):
     await queue.publish([message(1), message(2)])
     (delivery,) = await take(queue, 1)
-    await queue.bury(delivery, "no such thing: é")
+    await queue.bury(delivery, because("no such thing: é"))
     (letter,) = await queue.dead_letters(10)
     assert (letter.message, letter.reason, letter.attempts, letter.buried_at) == (
         message(1),
-        "no such thing: é",
+        because("no such thing: é"),
         0,
         clock.now(),
     )
     assert bodies(await take(queue, 1)) == ["body 2"]
 
 
+def test_a_sentence_in_place_of_a_reason_is_quoted():
+    """A worker of an earlier release, or another program at the broker, can have stored any text."""
+    for text in ("It failed.", "5", "[]", '"x"', '{"code":"queue.full"}', '{"code":"queue.full","params":[]}'):
+        assert read_explanation(text) == because(text)
+    assert read_explanation(encode_explanation(because("no"))) == because("no")
+    assert read_explanation("") is None
+
+
 async def bury(queue: Queue, count: int) -> None:
     await queue.publish([message(n, f"did:plc:{n}") for n in range(count)])
     for delivery in sorted(await take(queue, count), key=lambda d: d.message.body):
-        await queue.bury(delivery, f"because {delivery.message.message_id}")
+        await queue.bury(delivery, because(delivery.message.message_id))
 
 
 async def test_dead_letters_are_listed_in_pages(queue: Queue):
@@ -202,7 +212,7 @@ async def test_depth_counts_waiting_messages(queue: Queue, clock: HandClock):
     full = await queue.depth()
     assert (full.waiting, full.dead, full.oldest_at) == (3, 0, began)
     await queue.ack(deliveries[:2])
-    await queue.bury(deliveries[2], "bad")
+    await queue.bury(deliveries[2], because("bad"))
     after = await queue.depth()
     assert (after.waiting, after.dead, after.oldest_at) == (0, 1, None)
 
@@ -231,7 +241,7 @@ async def test_a_message_published_while_its_predecessor_is_acknowledged_is_deli
     await queue.publish([message(0)])
     for number in range(1, 40):
         (delivery,) = await take(queue, 1)
-        acknowledged = queue.ack([delivery]) if number % 2 else queue.bury(delivery, "bad")
+        acknowledged = queue.ack([delivery]) if number % 2 else queue.bury(delivery, because("bad"))
         await asyncio.gather(acknowledged, queue.publish([message(number)]))
     assert bodies(await take(queue, 1)) == ["body 39"]
 

@@ -17,13 +17,13 @@ from aio_pika.abc import AbstractIncomingMessage, ExchangeType
 from aio_pika.exceptions import ChannelPreconditionFailed
 from structlog.testing import capture_logs
 from tests.external_dependencies import needs
-from tests.groundwork.queue.conftest import BROKER
+from tests.groundwork.queue.conftest import BROKER, because
 from tests.simulation.processes import free_port
 from tests.system.tour.polling import eventually
 from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import SECOND, HandClock
-from groundwork.queue.contract import DeadLetter, Delivery, Message, QueueUnavailable
+from groundwork.queue.contract import DeadLetter, Delivery, Message, QueueReason, QueueUnavailable
 from groundwork.queue.rabbitmq import DELIVERY_LIMIT, PREFETCH, RabbitQueue
 from programs.balancer import listen_balanced
 
@@ -178,7 +178,7 @@ async def test_rejected_message_is_a_dead_letter_with_a_reason(worker):
         while not letters:
             letters = await queue.dead_letters(10)
     await connection.close()
-    assert (letters[0].message, letters[0].reason) == (message(1), "the broker gave up: rejected")
+    assert (letters[0].message, letters[0].reason) == (message(1), QueueReason.BROKER_GAVE_UP(cause="rejected"))
     assert await queue.retry_dead([letters[0].letter_id]) == 1
     assert (await take(queue, 1))[0].message == message(1)
 
@@ -310,7 +310,7 @@ async def test_message_delivered_too_often_is_a_dead_letter_with_a_reason(worker
             await asyncio.sleep(0.01)
     await connection.close()
     assert given_back >= DELIVERY_LIMIT
-    assert (letters[0].message, letters[0].reason) == (message(1), "the broker gave up: delivery_limit")
+    assert (letters[0].message, letters[0].reason) == (message(1), QueueReason.BROKER_GAVE_UP(cause="delivery_limit"))
 
 
 async def test_publishing_waits_for_the_confirmation(worker):
@@ -355,14 +355,14 @@ async def test_untaken_messages_expire(clock: HandClock):
 
         await eventually(lambda: has_dead(3))
         assert (await queue.depth()).waiting == 0
-        assert {letter.reason for letter in await queue.dead_letters(9)} == {"the broker gave up: expired"}
+        assert {str(letter.reason) for letter in await queue.dead_letters(9)} == {"queue.broker_gave_up cause=expired"}
         await queue.discard_dead([letter.letter_id for letter in await queue.dead_letters(9)])
         slow = RabbitQueue(BROKER, clock, name=name, buckets=2, keep_seconds=60.0)
         await slow.publish([message(7)])
         (delivery,) = await take(slow, 1)
         await slow.close()
         (delivery,) = await take(queue, 1)
-        await queue.bury(delivery, "wrong")
+        await queue.bury(delivery, because("wrong"))
         await eventually(lambda: has_dead(0))
     finally:
         await queue.delete()

@@ -144,12 +144,12 @@ async def test_labelers_are_listed_with_their_progress(bench: Bench):
                 "did:web:good.example", str(did(1)), "spam", "", is_negated=False, labelled_at=tx.now, expires_at=None
             ),
         )
-        await labels.set_state(tx, "did:web:bad.example", "failing", "It broke off.")
+        await labels.set_state(tx, "did:web:bad.example", "failing", FailureReason.STREAM_BROKEN())
     shown = (await bench.client.get("/operating")).text
     assert "did:web:good.example" in shown
     assert "read to 4711" in shown
     assert "Last label received" in shown
-    assert "It broke off." in shown
+    assert "The connection broke off." in shown
 
 
 async def test_everything_that_needs_attention_is_listed(bench: Bench):
@@ -157,7 +157,7 @@ async def test_everything_that_needs_attention_is_listed(bench: Bench):
     await bench.bury()
     async with bench.installation.transaction() as tx:
         await cursors.add_source(tx, "wss://pds.example", cursor=7)
-        await cursors.set_state(tx, "wss://pds.example", SourceState.FAILING, "It broke off.")
+        await cursors.set_state(tx, "wss://pds.example", SourceState.FAILING, FailureReason.STREAM_BROKEN())
     uri = f"at://{did(4)}/community.lexicon.calendar.event/tea"
     async with bench.db.transaction() as tx:
         await discrepancies.note(tx, did(4), [], [RecordDiscrepancy(uri, Discrepancy.ROW_MISSING)])
@@ -204,7 +204,7 @@ async def test_everything_that_needs_attention_is_listed(bench: Bench):
         )
     shown = (await bench.client.get("/operating")).text
     for words in (
-        "It broke off.",
+        "The connection broke off.",
         "1 failed",
         "https://pds.away.example",
         "Not called (circuit open)",
@@ -264,15 +264,15 @@ async def test_a_dead_letter_is_shown_and_redelivered(bench: Bench):
     message = event(5, "tea", 1)
     await bench.queue.publish([Message(message.routing_key, message.did, encode(message), message.message_id)])
     (held,) = await bench.queue.lease(1, 60)
-    await bench.queue.bury(held, "The database was away.")
+    await bench.queue.bury(held, FailureReason.UNAVAILABLE())
     listed = await bench.client.get("/operating/dead-letters")
     (letter,) = await bench.queue.dead_letters(1)
     # Several messages fail for one repository. So the link is the reason, and the record describes it.
     path = f"/operating/dead-letters/{letter.letter_id}"
-    assert f'<a href="{path}" aria-describedby="about-1">The database was away.</a>' in listed.text
+    assert f'<a href="{path}" aria-describedby="about-1">A service we need isn’t responding.</a>' in listed.text
     assert f'id="about-1">{message.uri}<' in listed.text
     opened = await bench.client.get(path)
-    assert "The database was away." in opened.text
+    assert "A service we need isn’t responding." in opened.text
     assert "Tea" in opened.text
     form = {"letters": letter.letter_id, "do": "retry"}
     assert (await bench.client.post("/operating/dead-letters", data=form)).status_code == HTTPStatus.SEE_OTHER
@@ -481,10 +481,12 @@ async def test_the_geocoders_state_is_shown(bench: Bench) -> None:
         well = unescape((await bench.client.get("/operating")).text)
         server.status = 503
         bad = unescape((await bench.client.get("/operating")).text)
+        in_german = (await bench.client.get("/operating", headers={"accept-language": "de"})).text
         privacy = (await bench.stranger.get("/privacy")).text
     await http.close()
     assert "Streets and venues" not in before
     assert "127.0.0.1 answers." in well
     assert "127.0.0.1 isn’t answering" in bad
     assert "answered with status 503" in bad
+    assert "hat mit Status 503 geantwortet" in in_german
     assert "this site asks 127.0.0.1." in privacy

@@ -10,6 +10,7 @@ import pytest
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database import pages
 from groundwork.database.transaction import Database, Engine, Transaction
+from groundwork.errors import FailureReason
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.domain.attendance import actions as attendance
@@ -257,7 +258,7 @@ async def test_old_dead_letters_are_deleted(make_database: MakeDatabase, clock: 
     for number in range(3):
         await queue.publish([Message("event.create", f"did:plc:{number}", b"{}", str(number))])
         (leased,) = await queue.lease(1, 60)
-        await queue.bury(leased, "no record")
+        await queue.bury(leased, FailureReason.NOT_FOUND())
         clock.turn(DAY)
     before = Instant(clock.now() - 2 * DAY)
     assert await dead_letters.delete_older_than(queue, None) == 0

@@ -23,6 +23,7 @@ from aurora_locus.moderation.roles import AuditContext, OperatorRole, PdsOperato
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import HOUR, MINUTE, HandClock
 from groundwork.database.transaction import Database, DatabaseUnavailable, Transaction, TransactionTooLong
+from groundwork.errors import FailureReason
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
@@ -36,9 +37,11 @@ from openmeet.domain.moderation.model import ModeratedKind, ModerationAction, Su
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Timing
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.firehose import labelers
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.firehose.labelers import LabelerContext, counter_of, expire_due
+from openmeet.network.firehose.reasons import FirehoseReason
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.databases import MakeDatabase
@@ -350,8 +353,8 @@ async def test_a_labeler_that_rejects_the_cursor_is_not_retried(bench):
     bench.labeler.refusal = frames.encode_error("FutureCursor", "Ahead of every label.")
     await asyncio.wait_for(labelers.follow_labeler(bench.labelling, LABELER, asyncio.Event()), 20)
     async with bench.db.reader() as reader:
-        row = await reader.fetch_one("select state, reason from labelers where did = :did", did=LABELER)
-    assert (row["state"], row["reason"]) == ("stopped", "The labeler does not know our cursor.")
+        (one,) = await labels.labelers(reader)
+    assert (one.state, one.reason) == ("stopped", FirehoseReason.CURSOR_UNKNOWN())
 
 
 async def labeler_of(bench) -> labels.Labeler | None:
@@ -381,7 +384,7 @@ async def test_an_unreadable_labeler_is_reported_until_it_recovers(bench):
 
         await eventually(fails)
         one = await labeler_of(bench)
-        assert one.reason
+        assert explain(one.reason) == "127.0.0.1 can’t be reached."
         bench.clock.turn(HOUR)
         await asyncio.sleep(0.2)
         assert (await labeler_of(bench)).changed_at == one.changed_at
@@ -393,7 +396,7 @@ async def test_an_unreadable_labeler_is_reported_until_it_recovers(bench):
             return await stands(bench, "following")
 
         await eventually(is_back)
-        assert (await labeler_of(bench)).reason == ""
+        assert (await labeler_of(bench)).reason is None
     finally:
         stop.set()
         await following
@@ -422,7 +425,7 @@ async def test_a_recovery_during_an_outage_of_the_database_is_stored_later(bench
     """The labeler has nothing new to send, so nothing else would correct its state."""
     async with bench.db.transaction() as tx:
         await labels.add_labeler(tx, LABELER)
-        await labels.set_state(tx, LABELER, SourceState.FAILING.value, "It answered 502.")
+        await labels.set_state(tx, LABELER, SourceState.FAILING.value, FailureReason.STREAM_BROKEN())
 
     async def is_back() -> bool:
         return await stands(bench, "following")

@@ -15,6 +15,7 @@ from at_protocol.sync.events import CommitMessage
 from at_protocol.sync.frames import summarize
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
+from groundwork.errors import FailureReason
 from openmeet.network.firehose import cursors, delivery, identity_lookups, unresolved
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.unresolved import FIRST_RETRY, RetryContext, UnresolvedAuthors, retry_due
@@ -208,7 +209,7 @@ async def test_an_author_marked_again_during_their_retry_is_read_again(
 
     async def mark_meanwhile(*arguments: Any) -> None:
         await deliver(*arguments)
-        later.add(late, "wss://relay.example", "away", bench.clock.now())
+        later.add(late, "wss://relay.example", FailureReason.UNAVAILABLE(), bench.clock.now())
         if is_saved:
             await save(bench)
 
@@ -227,7 +228,7 @@ async def test_an_author_marked_again_during_their_retry_is_read_again(
 
 
 async def mark(bench: Bench, did: Did) -> None:
-    bench.consumer.unresolved.add(did, "wss://relay.example", "away", bench.clock.now())
+    bench.consumer.unresolved.add(did, "wss://relay.example", FailureReason.UNAVAILABLE(), bench.clock.now())
     await save(bench)
 
 
@@ -275,8 +276,8 @@ async def test_rows_are_capped_and_the_oldest_are_deleted(bench: Bench, monkeypa
     monkeypatch.setattr(unresolved, "MAX_PER_SOURCE", 10)
     later = bench.consumer.unresolved
     dids = [bad_did(number) for number in range(25)]
-    forgotten = sum(later.add(did, "wss://one.example", "away", bench.clock.now()) for did in dids)
-    later.add(bad_did(99), "wss://other.example", "away", bench.clock.now())
+    forgotten = sum(later.add(did, "wss://one.example", FailureReason.UNAVAILABLE(), bench.clock.now()) for did in dids)
+    later.add(bad_did(99), "wss://other.example", FailureReason.UNAVAILABLE(), bench.clock.now())
     async with bench.db.transaction() as tx:
         await later.save(tx)
     assert forgotten == 15

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from groundwork.clock import MINUTE
+from groundwork.errors import FailureReason
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.queue.rabbitmq import RabbitQueue
 from openmeet.domain.events import actions as events
@@ -94,7 +95,7 @@ async def test_the_status_shows_late_sources(site, make_sqlite, clock):
         clock.turn(2 * LATE)
         assert "Everything is on time" in (await browser.get("/status")).text
         async with installation.transaction() as tx:
-            await cursors.set_state(tx, "wss://relay.test", SourceState.FAILING, "It does not answer.")
+            await cursors.set_state(tx, "wss://relay.test", SourceState.FAILING, FailureReason.STREAM_BROKEN())
         assert "Everything is on time" in (await browser.get("/status")).text
         clock.turn(LATE + MINUTE)
         assert "Some things are late" in (await browser.get("/status")).text

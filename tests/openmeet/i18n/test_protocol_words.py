@@ -13,7 +13,7 @@ OPENMEET, AURORA_LOCUS = SERVERS
 _OF_OPENMEET: Final = re.compile(
     r"web/(?:admin|moderation|webhooks|xrpc|api)/|web/account/(?:templates/)?tokens|domain/(?:api_tokens|legacy_import)/"
     # Reasons about incoming records, which operators and other servers read, and about API fields.
-    r"|(?:record|ingestion|xrpc|moderation)\.|repository\.(?:bad|old)_"
+    r"|(?:record|ingestion|firehose|xrpc|moderation)\.|repository\.(?:bad|old)_"
     r"|user\.notice_needed|sign_in\.code_or_password_needed"
     # “Handle” is what Bluesky calls the name that people type here.
     r"|web/sign_in/|sign_in\.email_or_handle_needed"

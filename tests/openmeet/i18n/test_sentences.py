@@ -23,8 +23,6 @@ IN_ENGLISH: Final = {
     "domain/places/additions.py": "a command of operators",
     "domain/places/geonames_files.py": "the same",
     "matrix/": "a homeserver that failed, in the log, and settings that contradict each other",
-    "network/firehose/labelers.py": "a subscription that failed, in the log and on the operator's page",
-    "network/firehose/repo_stream.py": "the same of a relay",
     "network/records/inspect.py": "a command of developers",
 }
 

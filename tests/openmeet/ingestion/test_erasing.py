@@ -10,6 +10,7 @@ from at_protocol.syntax.tid import from_microseconds
 from aurora_locus.repository import hosting
 from groundwork.clock import DAY, SECOND, HandClock
 from groundwork.database.transaction import Database, Engine, Transaction
+from groundwork.errors import FailureReason
 from groundwork.outbox import jobs
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
@@ -296,7 +297,7 @@ async def test_only_the_accounts_dead_letters_are_deleted(db: Database, make_dat
         await queue.publish([Message("event.create", did(number % 2), b"x", f"m{number}")])
     for _ in range(125):
         for delivery in await queue.lease(10, 60):
-            await queue.bury(delivery, "wrong")
+            await queue.bury(delivery, FailureReason.REFUSED())
     assert await dead_letters.erase(db, ERASURE_KEYS, queue, did(1)) == 125
     assert {letter.message.partition for letter in await queue.dead_letters(1000)} == {did(0)}
 
@@ -335,10 +336,10 @@ async def test_a_message_that_fails_after_the_erasure_is_deleted(
     for one in (event(1, "tea", 1, "Cinnamon"), young, event(2, "tea", 1), back, replace(back, rev=rev(1))):
         await queue.publish([Message(one.routing_key, one.did, encode(one), f"{one.did}-{one.rev}")])
         for leased in await queue.lease(9, 60):
-            await queue.bury(leased, "wrong")
+            await queue.bury(leased, FailureReason.REFUSED())
     await queue.publish([Message("event.update", did(1), b"no record", "unreadable")])
     for leased in await queue.lease(9, 60):
-        await queue.bury(leased, "wrong")
+        await queue.bury(leased, FailureReason.REFUSED())
     assert await dead_letters.forget_erased(db, ERASURE_KEYS, queue) == 3
     assert [decode(one.message.body) for one in await queue.dead_letters(9)] == [young, event(2, "tea", 1), back]
 

@@ -21,6 +21,7 @@ from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion import processor as processors
 from openmeet.network.ingestion.local_rsvps import RSVP_FIELD
@@ -208,7 +209,9 @@ async def test_an_unreadable_message_becomes_a_dead_letter(db: Database, process
     await publish(processor, event(1, "tea", 1))
     await run_once(processor)
     letters = await dead_letters.page(processor.queue)
-    assert [(letter.routing_key, bool(letter.reason)) for letter in letters] == [("event.create", True)]
+    assert [(letter.routing_key, explain(letter.reason)) for letter in letters] == [
+        ("event.create", "The message can’t be read: cbor isn’t valid.")
+    ]
     assert len((await view_of(db)).events) == 1
 
 
@@ -232,7 +235,7 @@ async def test_a_rev_from_the_future_becomes_a_dead_letter(processor: Processor)
     await publish(processor, event(1, "tea", 100_000))
     await run_once(processor)
     letters = await dead_letters.page(processor.queue)
-    assert letters[0].reason == IngestionReason.REV_AHEAD.value
+    assert letters[0].reason == IngestionReason.REV_AHEAD()
     assert letters[0].about.endswith("/tea")
     assert await dead_letters.discard(processor.queue, [letters[0].letter_id]) == 1
 

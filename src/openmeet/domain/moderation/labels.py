@@ -11,6 +11,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Explanation, encode_explanation, read_explanation
 from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.users.model import UserId
 
@@ -171,7 +172,7 @@ class Labeler:
 
     did: str
     state: str
-    reason: str
+    reason: Explanation | None
     cursor: int
     changed_at: Instant
     received_at: Instant | None
@@ -187,7 +188,7 @@ async def labelers(reader: Reader) -> list[Labeler]:
         Labeler(
             row["did"],
             row["state"],
-            row["reason"],
+            read_explanation(row["reason"]),
             int(row["cursor"]),
             Instant(row["changed_at"]),
             None if row["received_at"] is None else Instant(row["received_at"]),
@@ -220,7 +221,7 @@ async def advance(tx: Transaction, did: str, cursor: int) -> None:
     )
 
 
-async def set_state(tx: Transaction, did: str, state: str, reason: str) -> None:
+async def set_state(tx: Transaction, did: str, state: str, reason: Explanation | None) -> None:
     """Set the state: subscribed (``following``), unavailable (``failing``) or waiting for an operator (``stopped``).
 
     ``changed_at`` is kept if the state does not change.
@@ -230,7 +231,7 @@ async def set_state(tx: Transaction, did: str, state: str, reason: str) -> None:
         " changed_at = case when state = :state then changed_at else :now end where did = :did",
         did=did,
         state=state,
-        reason=reason[:500],
+        reason=encode_explanation(reason),
         now=tx.now,
     )
 

@@ -23,7 +23,7 @@ import structlog
 
 from groundwork.cache.contract import Cache
 from groundwork.clock import SECOND, Clock, Instant
-from groundwork.errors import Refused, RemoteFailed, RemoteSlow, Unavailable
+from groundwork.errors import Explanation, Refused, RemoteFailed, RemoteSlow, Unavailable, reason_of
 from groundwork.http.client import HttpClient
 from groundwork.rate_limit.contract import Counters, Limit
 from openmeet.domain.places.gazetteer import Gazetteer
@@ -125,7 +125,7 @@ class Geocoder:
     _silent_until: Instant = _NEVER
     # Result of this process's latest request, and the failure if it failed.
     state: GeocoderState = "unknown"
-    failure: str = ""
+    failure: Explanation | None = None
 
     @property
     def host(self) -> str:
@@ -183,10 +183,10 @@ class Geocoder:
             document = response.expect_ok().json()
         except (RemoteFailed, RemoteSlow, Refused) as failed:
             self._silent_until = Instant(self.clock.now() + _PAUSE)
-            self.state, self.failure = "fails", str(failed)
+            self.state, self.failure = "fails", reason_of(failed)
             log.warning("geocoder.failed", url=self.settings.url, error=str(failed))
             raise Unavailable(PlaceReason.STREETS_NOT_ASKED, after_seconds=_PAUSE / SECOND) from None
-        self.state, self.failure = "answers", ""
+        self.state, self.failure = "answers", None
         return document
 
     def _address_of(self, text: str, language: str) -> str:

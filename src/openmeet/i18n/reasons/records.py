@@ -1,4 +1,4 @@
-"""Messages for the reasons of records, repositories and the network."""
+"""Messages for the reasons of records, repositories, the firehose and ingestion."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -160,6 +160,34 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "ingestion.invalid_answer": mark("%(host)s sent an invalid answer to %(method)s."),
     "ingestion.too_many_records": mark("%(did)s has more than %(most)s records in %(collection)s, so none are read."),
     "ingestion.no_such_message": mark("This message doesn’t exist any more. It was delivered again or discarded."),
+    "ingestion.malformed_message": mark("The message can’t be read: %(what)s isn’t valid."),
+    # reasons of openmeet.network.firehose
+    "firehose.cursor_unknown": mark("The server doesn’t know our cursor."),
+    "firehose.closed_by_server": mark("The server closed the connection."),
+    "firehose.numbers_jumped": mark("The stream’s sequence numbers jumped."),
+    "firehose.labeler_unresolved": mark("The labeler’s identity can’t be resolved. %(problem)s"),
+    "firehose.no_label_service": mark("The labeler’s DID document names no label service."),
+    "firehose.no_label_key": mark("The labeler’s DID document has no key for labels."),
+    "firehose.too_many_lookups": mark("Too many frames were waiting for identity lookups."),
+    "firehose.lookup_too_slow": mark("The identity wasn’t resolved in time."),
+    "firehose.number_too_far": mark("The sequence number %(seq)s is far beyond %(last)s."),
+    "firehose.malformed": mark("The frame isn’t valid. This part can’t be read: %(what)s (%(value)s)."),
+    "firehose.no_signing_key": mark("The account has no signing key for commits."),
+    "firehose.other_server": mark("The account isn’t on %(sender)s, the server of this stream, but on %(pds)s."),
+    "firehose.no_server": mark("The account isn’t on %(sender)s, the server of this stream, but on no server at all."),
+    "firehose.stale_rev": mark("The rev isn’t newer than the last one that we know: %(value)s."),
+    "firehose.bad_rev": mark("The rev isn’t a TID: %(value)s."),
+    "firehose.future_rev": mark("The rev is in the future: %(value)s."),
+    "firehose.bad_blocks": mark("The blocks aren’t a CAR file with correct hashes."),
+    "firehose.no_commit": mark("The block of the commit is missing, or isn’t a commit (%(value)s)."),
+    "firehose.other_commit": mark("The message and its commit don’t match (%(value)s)."),
+    "firehose.bad_signature": mark("The commit isn’t signed with the account’s key (%(value)s)."),
+    "firehose.bad_operations": mark("The operations contradict themselves (%(value)s)."),
+    "firehose.no_record": mark("The block of a record is missing (%(value)s)."),
+    "firehose.wrong_claim": mark("The tree doesn’t match the operations (%(value)s)."),
+    "firehose.no_prev_data": mark("The commit doesn’t name prevData (%(value)s)."),
+    "firehose.not_invertible": mark("Undoing the operations doesn’t lead to prevData (%(value)s)."),
+    "firehose.gap": mark("The commit doesn’t follow the last one that we know: %(value)s."),
     # reasons of openmeet.outbox
     "publication.not_agreed": mark("You haven’t agreed to sync."),
     "publication.record_holder_not_agreed": mark("The group’s owner hasn’t agreed to sync."),

@@ -45,7 +45,14 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "failure.not_public": mark("%(host)s doesn’t lead to a public address."),
     "failure.connection_broken": mark("%(host)s closed the connection."),
     "failure.unreachable": mark("%(host)s can’t be reached."),
+    "failure.unreadable_answer": mark("%(host)s sent an answer that we can’t read."),
+    "failure.stream_broken": mark("The connection broke off."),
+    "failure.stream_unreadable": mark("The stream sent something that we can’t read."),
+    "failure.stream_message_too_long": mark("The stream sent more than %(most)s bytes at once."),
+    "failure.earlier_text": mark("An earlier version noted: “%(text)s”"),
     "failure.unforeseen": mark("An unexpected error: %(error)s."),
+    # reasons of groundwork.queue
+    "queue.broker_gave_up": mark("The broker gave up: %(cause)s."),
     # reasons of openmeet.web.site
     "site.authentication_required": mark("Sign in first."),
     "site.nothing_here": mark("There’s nothing at this address."),

@@ -16,9 +16,10 @@ from at_protocol.sync.verify import RepoHead
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Explanation, encode_explanation, read_explanation
 from groundwork.uuid7 import new_id
 from openmeet.network.firehose.tenant_interests import Interests
-from openmeet.network.records.message import Hint, HintKind
+from openmeet.network.records.message import GapCause, Hint, HintKind
 
 # Enough to inspect, but not enough for a hostile stream to fill the disk.
 REJECTED_KEPT = 1000
@@ -109,7 +110,7 @@ class StreamCursor:
     url: str
     cursor: int | None
     state: SourceState
-    reason: str
+    reason: Explanation | None
     changed_at: Instant
     seen_at: Instant | None
 
@@ -121,7 +122,7 @@ class RejectedFrame:
     source: str
     seq: int | None
     did: str | None
-    reason: str
+    reason: Explanation | None
     frame: bytes
 
 
@@ -185,7 +186,7 @@ async def _reject(tx: Transaction, rejected: Sequence[RejectedFrame]) -> None:
             source=one.source,
             seq=one.seq,
             did=None if one.did is None else _storable(one.did),
-            reason=_storable(one.reason),
+            reason=encode_explanation(one.reason),
             frame=one.frame[:MAX_KEPT_BYTES],
             now=tx.now,
         )
@@ -194,7 +195,7 @@ async def _reject(tx: Transaction, rejected: Sequence[RejectedFrame]) -> None:
 
 
 def _storable(text: str) -> str:
-    """Return untrusted text in a form that a database can store: PostgreSQL rejects U+0000, and long reasons are cut."""
+    """Return untrusted text in a form that a database can store: PostgreSQL rejects U+0000, and long texts are cut."""
     return text.replace("\x00", "\ufffd")[:MAX_KEPT_TEXT]
 
 
@@ -219,9 +220,9 @@ async def erase(tx: Transaction, did: str) -> None:
     await tx.execute("delete from unresolved_repositories where did = :did", did=did)
 
 
-async def set_state(tx: Transaction, url: str, state: SourceState, reason: str) -> None:
+async def set_state(tx: Transaction, url: str, state: SourceState, reason: Explanation | None) -> None:
     """Mark a source as failing, or as stopped until an operator looks at it."""
-    await tx.execute(SET_STATE, url=url, state=state.value, reason=reason, now=tx.now)
+    await tx.execute(SET_STATE, url=url, state=state.value, reason=encode_explanation(reason), now=tx.now)
 
 
 async def note_open(tx: Transaction, url: str) -> None:
@@ -236,7 +237,7 @@ async def sources(reader: Reader) -> list[StreamCursor]:
             row["url"],
             row["cursor"],
             SourceState(row["state"]),
-            row["reason"],
+            read_explanation(row["reason"]),
             Instant(row["changed_at"]),
             None if row["seen_at"] is None else Instant(row["seen_at"]),
         )
@@ -253,7 +254,7 @@ async def count_rejected(reader: Reader) -> int:
 async def rejected(reader: Reader, *, limit: int = 100) -> list[RejectedFrame]:
     """Return the frames kept for inspection, newest first."""
     return [
-        RejectedFrame(row["source"], row["seq"], row["did"], row["reason"], bytes(row["frame"]))
+        RejectedFrame(row["source"], row["seq"], row["did"], read_explanation(row["reason"]), bytes(row["frame"]))
         for row in await reader.fetch(LIST_REJECTED, limit=limit)
     ]
 
@@ -271,8 +272,8 @@ def all_followed_dids(interests: Interests) -> list[str]:
     return sorted(interests.followed | interests.dids.keys())
 
 
-def read_requests(dids: Iterable[str], why: str, now: Instant) -> Sequence[Hint]:
+def read_requests(dids: Iterable[str], cause: GapCause, now: Instant) -> Sequence[Hint]:
     """Return a request to read each repository completely. The rev of the missed commits is unknown, so any read from now
     on closes the gap.
     """
-    return [Hint(parse_did(did), HintKind.REPOSITORY, why, int(now)) for did in sorted(set(dids))]
+    return [Hint(parse_did(did), HintKind.REPOSITORY, cause.value, int(now)) for did in sorted(set(dids))]

@@ -11,12 +11,13 @@ from typing import Protocol
 from at_network.event_stream import Backoff
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database, Transaction
-from groundwork.errors import Failure
+from groundwork.errors import Explanation, Failure, reason_of
 from groundwork.http.client import HttpClient
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.metrics import FirehoseMetrics
+from openmeet.network.firehose.reasons import FirehoseReason
 from openmeet.network.firehose.tenant_interests import Interests
 from openmeet.network.firehose.unresolved import UnresolvedAuthors
 from openmeet.network.firehose.verification import Verifier
@@ -46,10 +47,10 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionState:
-    """The state of a source according to its connection; ``reason``: why it was lost, empty if it is open."""
+    """The state of a source according to its connection; ``reason``: why it was lost, None if it is open."""
 
     state: SourceState
-    reason: str
+    reason: Explanation | None
 
 
 class ConnectionReport:
@@ -68,11 +69,11 @@ class ConnectionReport:
 
     async def opened(self) -> None:
         """Note that a connection is open."""
-        self._unsaved = ConnectionState(SourceState.FOLLOWING, "")
+        self._unsaved = ConnectionState(SourceState.FOLLOWING, None)
 
-    def lost(self, failure: Failure | None) -> str:
+    def lost(self, failure: Failure | None) -> Explanation:
         """Note that the connection has ended, and return why. ``failure``: None if the server closed it."""
-        reason = "closed by the server" if failure is None else str(failure.why)
+        reason = FirehoseReason.CLOSED_BY_SERVER() if failure is None else reason_of(failure)
         self._unsaved = ConnectionState(SourceState.FAILING, reason)
         return reason
 

@@ -16,7 +16,8 @@ from at_network.did_resolver import DidResolver
 from at_protocol.failures import Malformed
 from at_protocol.sync.events import Sequenced
 from at_protocol.syntax.did import Did, DidMethod, supported_method
-from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow, Unavailable
+from groundwork.errors import Explanation, InvalidInput, NotFound, RemoteFailed, RemoteSlow, Unavailable, reason_of
+from openmeet.network.firehose.reasons import FirehoseReason
 from openmeet.network.firehose.verification import AuthorIdentity, FrameResult, IdentityLookup
 
 SLOTS = 50
@@ -68,7 +69,7 @@ class Lookups:
         *,
         evaluate: Callable[[PendingCommit, Did, AuthorIdentity], Awaitable[FrameResult | IdentityLookup]],
         on_result: Callable[[PendingCommit, Did, FrameResult], None],
-        on_dropped: Callable[[Did, int, str], None],
+        on_dropped: Callable[[Did, int, Explanation], None],
         on_crash: Callable[[BaseException], None],
     ) -> None:
         self._dids = dids
@@ -93,7 +94,7 @@ class Lookups:
         author = self._authors.get(did)
         pool = self._pool_of(did) if author is None else author.pool
         if not pool.has_room(pending_commit) or (author is not None and len(author.frames) >= MAX_FRAMES_OF_DID):
-            self._drop(did, 1, "too many frames are waiting for identity lookups")
+            self._drop(did, 1, FirehoseReason.TOO_MANY_LOOKUPS())
             return
         if author is None:
             author = self._authors[did] = _Author(pool, lookup)
@@ -116,10 +117,10 @@ class Lookups:
                 async with asyncio.timeout(LOOKUP_SECONDS), author.pool.slots:
                     identity = await self._identity(did, lookup)
             except (RemoteFailed, RemoteSlow, Unavailable) as lost:
-                self._drop(did, 0, str(lost.why))
+                self._drop(did, 0, reason_of(lost))
                 return
             except TimeoutError:
-                self._drop(did, 0, "its identity was not resolved in time")
+                self._drop(did, 0, FirehoseReason.LOOKUP_TOO_SLOW())
                 return
             while author.frames:
                 result = await self._evaluate(author.frames[0], did, identity)
@@ -142,7 +143,7 @@ class Lookups:
         except (NotFound, InvalidInput):
             return AuthorIdentity(None, is_final=True)
 
-    def _drop(self, did: Did, dropped: int, reason: str) -> None:
+    def _drop(self, did: Did, dropped: int, reason: Explanation) -> None:
         author = self._authors.pop(did, None)
         if author is not None:
             dropped += len(author.frames)

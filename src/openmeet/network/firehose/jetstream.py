@@ -40,8 +40,9 @@ from openmeet.network.firehose.following import (
     follow_until,
     report_of_source,
 )
+from openmeet.network.firehose.reasons import FrameRefusal, refusal_of
 from openmeet.network.records.collections import CONCERNING
-from openmeet.network.records.message import Hint, HintKind, RecordMessage, RecordOperation
+from openmeet.network.records.message import GapCause, Hint, HintKind, RecordMessage, RecordOperation
 
 # How far a time-based cursor is rewound, in microseconds.
 REWIND = 5 * SECOND
@@ -57,7 +58,7 @@ class ParsedLine:
 
     cursor: int
     message: RecordMessage | Hint | None = None
-    refusal: str = ""
+    refusal: FrameRefusal | None = None
     raw: bytes = b""
 
 
@@ -79,7 +80,7 @@ def read_line(text: str | bytes) -> ParsedLine | None:
                 status = "active" if event.active else event.status or "inactive"
                 return ParsedLine(event.cursor, Hint(event.did, HintKind.ACCOUNT, status, event.cursor), raw=raw)
     except Malformed as wrong:
-        return ParsedLine(0, refusal=str(wrong), raw=raw)
+        return ParsedLine(0, refusal=refusal_of(wrong), raw=raw)
 
 
 def _message(event: JetstreamCommit) -> RecordMessage:
@@ -132,8 +133,8 @@ class _Lines:
         now, since = self._consumer.clock.now(), self._received_at
         if since is not None and now - since > MEMORY:
             followed = cursors.all_followed_dids(self._consumer.interests)
-            log.warning("source.gap", source=self._url, repositories=len(followed))
-            hints = cursors.read_requests(followed, f"not heard since {since}", now)
+            log.warning("source.gap", source=self._url, repositories=len(followed), not_heard_since=since)
+            hints = cursors.read_requests(followed, GapCause.NOT_HEARD, now)
             await deliver(self._consumer.tenant_queues, self._consumer.interests, hints)
         self._received_at = now
 
@@ -183,14 +184,16 @@ class _Lines:
             messages = [line.message for line in batch if line.message is not None]
             await deliver(self._consumer.tenant_queues, self._consumer.interests, messages)
             authors = {message.did for message in messages if isinstance(message, RecordMessage)}
-            refused = [line for line in batch if line.refusal]
-            for line in refused:
-                self._consumer.metrics.frames_rejected.inc()
-                log.warning("line.rejected", source=self._url, reason=line.refusal)
+            refused = []
+            for line in batch:
+                if line.refusal is not None:
+                    refused.append(RejectedFrame(self._url, None, None, line.refusal.reason, line.raw))
+                    self._consumer.metrics.frames_rejected.inc()
+                    log.warning("line.rejected", source=self._url, **line.refusal.log_fields())
             # Lines of the same commit share a cursor, and a refused line may have none.
             latest = self._consumer.clock.now() + MAX_AHEAD
             self._cursor = max((line.cursor for line in batch if 0 < line.cursor <= latest), default=self._cursor)
-            await self._save(authors, [RejectedFrame(self._url, None, None, one.refusal, one.raw) for one in refused])
+            await self._save(authors, refused)
 
     async def _save(self, authors: set[Did], refused: list[RejectedFrame]) -> None:
         """Store the cursor, and whose lines were read before it. Retry until the database has stored both. Meanwhile the
@@ -224,4 +227,4 @@ class _Lines:
 
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
         reason = self._connection.lost(failure)
-        log.warning("source.lost", source=self._url, reason=reason, again_in_seconds=round(seconds, 1))
+        log.warning("source.lost", source=self._url, reason=str(reason), again_in_seconds=round(seconds, 1))

@@ -30,7 +30,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import MINUTE, Clock, Instant
 from groundwork.database.transaction import Database, Transaction
-from groundwork.errors import Failure, RemoteFailed, Unavailable
+from groundwork.errors import Explanation, Failure, RemoteFailed, Unavailable, reason_of
 from groundwork.http.client import HttpClient
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
@@ -40,6 +40,7 @@ from openmeet.domain.moderation import labels
 from openmeet.domain.moderation.labels import NetworkLabel
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.firehose.following import ConnectionReport, ConnectionState, follow_until
+from openmeet.network.firehose.reasons import FirehoseReason
 from openmeet.network.records.collections import EVENTS
 
 MAX_PENDING = 1_000
@@ -161,10 +162,10 @@ class _LabelerStream:
         try:
             document = await self._labelling.dids.resolve(self._did)
         except Failure as unknown:
-            raise RemoteFailed(f"The labeler’s identity cannot be resolved: {unknown.why}") from unknown
+            raise RemoteFailed(FirehoseReason.LABELER_UNRESOLVED, problem=reason_of(unknown)) from unknown
         service = document.service(LABELER_SERVICE, LABELER_TYPE)
         if service is None:
-            raise RemoteFailed("The labeler’s DID document names no label service.")
+            raise RemoteFailed(FirehoseReason.NO_LABEL_SERVICE)
         url = stream_url(service, SUBSCRIBE_LABELS, {"cursor": self._cursor})
         async with aclosing(read_frames(self._labelling.http, url, on_open=self._opened)) as frames:
             async for frame in frames:
@@ -176,7 +177,7 @@ class _LabelerStream:
             if isinstance(message, ErrorFrame):
                 log.error("labeler.error_received", labeler=self._did, error=message.error, message=message.message)
                 if message.error == "FutureCursor":
-                    await self._note(SourceState.STOPPED, "The labeler does not know our cursor.")
+                    await self._note(SourceState.STOPPED, FirehoseReason.CURSOR_UNKNOWN())
                     return True
         return False
 
@@ -240,13 +241,13 @@ class _LabelerStream:
             try:
                 document = await (own.dids.refresh(self._did) if is_new else own.dids.resolve(self._did))
                 key = document.key(LABEL_KEY)
-                reason = "its DID document has no key for labels"
+                reason = FirehoseReason.NO_LABEL_KEY()
             except Failure as unknown:
-                key, reason = None, str(unknown.why)
+                key, reason = None, FirehoseReason.LABELER_UNRESOLVED(problem=reason_of(unknown))
             if key is not None:
                 return key
             own.dids.recheck(self._did)
-            log.warning("labeler.no_key", labeler=self._did, reason=reason)
+            log.warning("labeler.no_key", labeler=self._did, reason=str(reason))
             await self._note(SourceState.FAILING, reason)
             await own.sleep(wait)
             wait = min(wait * 2, own.backoff.longest_seconds)
@@ -269,7 +270,7 @@ class _LabelerStream:
             self._count("known", len(received) - len(changed))
             return
 
-    async def _note(self, state: SourceState, why: str) -> None:
+    async def _note(self, state: SourceState, why: Explanation) -> None:
         try:
             async with self._labelling.db.transaction() as tx:
                 await labels.set_state(tx, self._did, state.value, why)
@@ -308,7 +309,7 @@ class _LabelerStream:
 
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
         reason = self._connection.lost(failure)
-        log.warning("labeler.lost", labeler=self._did, reason=reason, again_in_seconds=round(seconds, 1))
+        log.warning("labeler.lost", labeler=self._did, reason=str(reason), again_in_seconds=round(seconds, 1))
 
 
 def _concerns(subject: str) -> bool:

@@ -31,13 +31,14 @@ from at_protocol.sync.events import CommitMessage, InfoMessage, SyncMessage
 from at_protocol.sync.frames import ErrorFrame, FrameSummary, summarize
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, Instant
-from groundwork.errors import Failure, RemoteFailed, Unavailable
+from groundwork.errors import Explanation, Failure, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import RejectedFrame, SourceState
 from openmeet.network.firehose.delivery import deliver
 from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer, report_of_source
 from openmeet.network.firehose.identity_lookups import Lookups, PendingCommit
+from openmeet.network.firehose.reasons import FirehoseReason, FrameRefusal, refusal_of
 from openmeet.network.firehose.verification import (
     NOTHING,
     AuthorIdentity,
@@ -46,7 +47,7 @@ from openmeet.network.firehose.verification import (
     decode,
     read_message,
 )
-from openmeet.network.records.message import Hint, RecordMessage
+from openmeet.network.records.message import GapCause, Hint, RecordMessage
 
 KNOWN_IN_MEMORY = 50_000
 # A server reports its gap on every connection, so connections that break before the first frame would repeat it.
@@ -99,7 +100,7 @@ class RepoStream:
         while not await self._read_until_jump():
             self._jumps += 1
             seconds = reconnect_delay(self._jumps, 1.0, self._consumer.backoff)
-            self._on_lost(RemoteFailed("The stream’s sequence numbers jumped."), seconds)
+            self._on_lost(RemoteFailed(FirehoseReason.NUMBERS_JUMPED), seconds)
             await self._consumer.sleep(seconds)
 
     async def _read_until_jump(self) -> bool:
@@ -122,7 +123,7 @@ class RepoStream:
                 try:
                     summary = summarize(frame)
                 except Malformed as wrong:
-                    self._reject_at_once(frame, str(wrong))
+                    self._reject_at_once(frame, refusal_of(wrong))
                     await self._make_room()
                     continue
                 if not summary.seq:
@@ -133,11 +134,12 @@ class RepoStream:
                 last, now = self._position.last_seq, consumer.clock.now()
                 if is_jump(last, summary.seq, now, refused=self._refused_jump):
                     self._refused_jump = summary.seq
-                    self._reject_at_once(frame, f"the sequence number {summary.seq} is far beyond {last}")
+                    too_far = FirehoseReason.NUMBER_TOO_FAR(seq=str(summary.seq), last=str(last))
+                    self._reject_at_once(frame, FrameRefusal(too_far))
                     await self._make_room()
                     return False
                 if is_far(last, summary.seq, now):
-                    self._note_gap(f"its sequence numbers jump from {last} to {summary.seq}")
+                    self._note_gap(GapCause.NUMBERS_JUMPED, last=last, seq=summary.seq)
                 if not self._position.advance(summary.seq):
                     continue  # will be sent again after a reconnect
                 self._refused_jump, self._jumps = None, 0
@@ -149,9 +151,9 @@ class RepoStream:
                 await self._make_room()
         return True
 
-    def _note_gap(self, why: str) -> None:
+    def _note_gap(self, cause: GapCause, **numbers: int) -> None:
         """Enqueue reads of all repositories concerned, before the cursor moves: the frames missing after our cursor
-        will never arrive.
+        will never arrive. ``numbers`` are for the log.
         """
         now = self._consumer.clock.now()
         if not self._position.last_seq:
@@ -159,15 +161,15 @@ class RepoStream:
         if self._gap is not None and self._gap[0] == self._cursor and now - self._gap[1] < GAP_LOGGED_AGAIN:
             return
         self._gap = self._cursor, now
-        log.warning("source.gap", source=self._url, reason=why)
-        reading = asyncio.create_task(self._read_requests(why))
+        log.warning("source.gap", source=self._url, reason=cause.value, **numbers)
+        reading = asyncio.create_task(self._read_requests(cause))
         self._append(_Item(self._position.last_seq, "", b"", reading))
 
-    async def _read_requests(self, why: str) -> FrameResult:
+    async def _read_requests(self, cause: GapCause) -> FrameResult:
         consumer = self._consumer
         if self._sender is None:
             dids = cursors.all_followed_dids(consumer.interests)
-            return FrameResult(tuple(cursors.read_requests(dids, why, consumer.clock.now())))
+            return FrameResult(tuple(cursors.read_requests(dids, cause, consumer.clock.now())))
         while True:
             try:
                 async with consumer.db.reader() as reader:
@@ -177,7 +179,7 @@ class RepoStream:
                 await consumer.sleep(SAVE_SECONDS)
             else:
                 # Repositories seen in earlier frames may not be stored yet.
-                return FrameResult(tuple(cursors.read_requests([*dids, *self._known], why, consumer.clock.now())))
+                return FrameResult(tuple(cursors.read_requests([*dids, *self._known], cause, consumer.clock.now())))
 
     async def _make_room(self) -> None:
         """Wait while the maximum number of frames, valid or not, is in progress."""
@@ -222,9 +224,9 @@ class RepoStream:
         self._pending.append(item)
         item.reading.add_done_callback(lambda _done: self._has_work.set() if self._is_head_read() else None)
 
-    def _reject_at_once(self, frame: bytes, why: str) -> None:
+    def _reject_at_once(self, frame: bytes, refusal: FrameRefusal) -> None:
         """Reject a frame that has no usable sequence number; it is placed after the last frame seen."""
-        reading = asyncio.create_task(_refused(why))
+        reading = asyncio.create_task(_refused(refusal))
         self._append(_Item(self._position.last_seq, "", frame, reading))
 
     async def _verify(
@@ -235,7 +237,7 @@ class RepoStream:
         try:
             message = decode(frame)
         except Malformed as wrong:
-            return FrameResult(refusal=str(wrong))
+            return FrameResult(refusal=refusal_of(wrong))
         if message is None or isinstance(message, InfoMessage | ErrorFrame):
             return NOTHING
         did, pending_commit = Did(summary.did), PendingCommit(summary.seq, frame, message)
@@ -270,10 +272,10 @@ class RepoStream:
         self._crash = error
         self._has_work.set()
 
-    def _read_later(self, did: Did, dropped: int, why: str) -> None:
+    def _read_later(self, did: Did, dropped: int, why: Explanation) -> None:
         """Mark an author's repository to be read later, because their key cannot be resolved; the stream continues."""
         consumer = self._consumer
-        log.warning("identity.unreachable", did=did, source=self._url, reason=why)
+        log.warning("identity.unreachable", did=did, source=self._url, reason=str(why))
         forgotten = consumer.unresolved.add(did, self._url, why, consumer.clock.now())
         consumer.metrics.repositories_forgotten.inc(forgotten)
         consumer.metrics.repositories_unresolved.set(len(consumer.unresolved))
@@ -311,10 +313,10 @@ class RepoStream:
         refused: list[RejectedFrame] = []
         messages: list[RecordMessage | Hint] = []
         for seq, did, frame, result in reads:
-            if result.refusal:
-                refused.append(RejectedFrame(self._url, seq or None, did or None, result.refusal, frame))
+            if result.refusal is not None:
+                refused.append(RejectedFrame(self._url, seq or None, did or None, result.refusal.reason, frame))
                 self._consumer.metrics.frames_rejected.inc()
-                log.warning("frame.rejected", source=self._url, seq=seq, did=did, reason=result.refusal)
+                log.warning("frame.rejected", source=self._url, seq=seq, did=did, **result.refusal.log_fields())
             if result.state is not None:
                 account_states[did] = _newer(account_states.get(did), result.state)
                 if result.state.last_head is not None:
@@ -376,7 +378,7 @@ class RepoStream:
         try:
             message = decode(frame)
         except Malformed as wrong:
-            self._reject_at_once(frame, str(wrong))
+            self._reject_at_once(frame, refusal_of(wrong))
             return False
         match message:
             case ErrorFrame(error, why):
@@ -386,23 +388,23 @@ class RepoStream:
                 # Waiting does not help, and silently resetting the cursor would lose frames. Either the server has lost
                 # the frames up to our cursor, or this is a different stream under the same name.
                 async with self._consumer.db.transaction() as tx:
-                    await cursors.set_state(tx, self._url, SourceState.STOPPED, "The server does not know our cursor.")
+                    await cursors.set_state(tx, self._url, SourceState.STOPPED, FirehoseReason.CURSOR_UNKNOWN())
                 return True
             case InfoMessage(name, why):
                 log.warning("source.notice_received", source=self._url, name=name, message=why)
                 if name == "OutdatedCursor":
-                    self._note_gap("the server no longer has the frames after our cursor")
+                    self._note_gap(GapCause.OUTDATED_CURSOR)
             case _:
                 pass
         return False
 
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
         reason = self._connection.lost(failure)
-        log.warning("source.lost", source=self._url, reason=reason, again_in_seconds=round(seconds, 1))
+        log.warning("source.lost", source=self._url, reason=str(reason), again_in_seconds=round(seconds, 1))
 
 
-async def _refused(why: str) -> FrameResult:
-    return FrameResult(refusal=why)
+async def _refused(refusal: FrameRefusal) -> FrameResult:
+    return FrameResult(refusal=refusal)
 
 
 def _newer(one: AccountState | None, other: AccountState) -> AccountState:

@@ -17,12 +17,21 @@ from at_network.did_resolver import DidResolver
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import DAY, HOUR, MINUTE, Clock, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow, Unavailable
+from groundwork.errors import (
+    Explanation,
+    InvalidInput,
+    NotFound,
+    RemoteFailed,
+    RemoteSlow,
+    Unavailable,
+    encode_explanation,
+    reason_of,
+)
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose.delivery import TenantQueues, deliver
 from openmeet.network.firehose.metrics import FirehoseMetrics
 from openmeet.network.firehose.tenant_interests import Interests
-from openmeet.network.records.message import Hint, HintKind
+from openmeet.network.records.message import GapCause, Hint, HintKind
 
 # An outage of the PLC directory produces fewer; a hostile stream must not produce more.
 MAX_PER_SOURCE = 10_000
@@ -32,7 +41,6 @@ LONGEST_RETRY = 6 * HOUR
 KEPT_FOR = 14 * DAY
 RETRIED_AT_ONCE = 50
 RETRY_SECONDS = 15.0
-MAX_REASON = 500
 
 _LIST = "select did, source, failed_at from unresolved_repositories order by failed_at, did"
 
@@ -62,7 +70,7 @@ _DELETE = "delete from unresolved_repositories where did = :did and failed_at = 
 @dataclass(frozen=True, slots=True)
 class _NewRow:
     source: str
-    reason: str
+    reason: Explanation
     failed_at: Instant
 
 
@@ -107,13 +115,13 @@ class UnresolvedAuthors:
             for row in await reader.fetch(_LIST):
                 self._put(row["did"], row["source"], row["failed_at"])
 
-    def add(self, did: str, source: str, reason: str, now: Instant) -> int:
+    def add(self, did: str, source: str, reason: Explanation, now: Instant) -> int:
         """Mark a repository to be read later; return how many others of this source were evicted."""
         if did in self._sources:
             return 0
         self._put(did, source, now)
         self._evicted.discard(did)
-        self._new[did] = _NewRow(source, reason[:MAX_REASON].replace("\x00", "\ufffd"), now)
+        self._new[did] = _NewRow(source, reason, now)
         forgotten = 0
         while len(self._of_source[source]) > MAX_PER_SOURCE:
             oldest = next(iter(self._of_source[source]))
@@ -144,7 +152,12 @@ class UnresolvedAuthors:
         for did, row in sorted(self._new.items()):
             due_at = row.failed_at + FIRST_RETRY
             await tx.execute(
-                _PUT, did=did, source=row.source, reason=row.reason, failed_at=row.failed_at, due_at=due_at
+                _PUT,
+                did=did,
+                source=row.source,
+                reason=encode_explanation(row.reason),
+                failed_at=row.failed_at,
+                due_at=due_at,
             )
 
     def snapshot(self) -> UnsavedRows:
@@ -219,7 +232,7 @@ async def retry_due(context: RetryContext) -> int:
         for row, resolution in tried:
             if resolution.outcome is ResolutionOutcome.UNREACHABLE and row.failed_at > now - KEPT_FOR:
                 wait = min(FIRST_RETRY * 2 ** min(row.attempts + 1, 20), LONGEST_RETRY)
-                reason = resolution.reason[:MAX_REASON]
+                reason = encode_explanation(resolution.reason)
                 await tx.execute(_POSTPONE, did=row.did, failed_at=row.failed_at, due_at=now + wait, reason=reason)
             elif await tx.execute(_DELETE, did=row.did, failed_at=row.failed_at) and row not in resolved:
                 forgotten.append(row)
@@ -245,7 +258,7 @@ class Resolution:
     """An attempt to resolve a DID, and why it failed."""
 
     outcome: ResolutionOutcome
-    reason: str = ""
+    reason: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,11 +279,11 @@ async def _resolve(context: RetryContext, did: Did) -> Resolution:
     except (NotFound, InvalidInput):
         return Resolution(ResolutionOutcome.UNKNOWN)
     except (RemoteFailed, RemoteSlow, Unavailable) as away:
-        return Resolution(ResolutionOutcome.UNREACHABLE, str(away.why))
+        return Resolution(ResolutionOutcome.UNREACHABLE, reason_of(away))
     return Resolution(ResolutionOutcome.RESOLVED)
 
 
 def _hints(dids: Sequence[Did], now: Instant) -> list[Hint]:
     """Return the hints for a resolved DID. The dropped frames are unknown and may have included account events."""
-    reason = "its identity could not be resolved"
-    return [Hint(did, kind, reason, int(now)) for did in dids for kind in (HintKind.IDENTITY, HintKind.REPOSITORY)]
+    cause = GapCause.UNRESOLVED_IDENTITY.value
+    return [Hint(did, kind, cause, int(now)) for did in dids for kind in (HintKind.IDENTITY, HintKind.REPOSITORY)]

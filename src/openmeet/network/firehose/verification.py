@@ -38,9 +38,11 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Clock
 from openmeet.domain.identities.model import PROFILE
+from openmeet.network.firehose.reasons import MAX_VALUE, FirehoseReason, FrameRefusal, refusal_of
 from openmeet.network.firehose.upstreams import authority
 from openmeet.network.records.collections import CONCERNING
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, RecordOperation
+from openmeet.network.records.reading_notes import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class FrameResult:
 
     messages: tuple[RecordMessage | Hint, ...] = ()
     state: AccountState | None = None
-    refusal: str = ""
+    refusal: FrameRefusal | None = None
 
 
 NOTHING = FrameResult()
@@ -71,9 +73,6 @@ class AuthorIdentity:
 
     document: DidDocument | None
     is_final: bool = False
-
-
-_NO_KEY = "the account has no signing key for commits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ async def read_message(
             key = _key(identity, sender)
             if isinstance(key, IdentityLookup):
                 return key
-            if isinstance(key, str):
+            if isinstance(key, FrameRefusal):
                 return FrameResult(refusal=key)
             present = replace(await state(), active=True, sync=SyncState.SYNCHRONIZED)
             # The account's own PDS decides whether the account is active (ingestion asks it). A valid commit stays
@@ -144,7 +143,7 @@ def _commit(
                     message, key, now_us=verifier.clock.now(), verification=verifier.verification
                 )
             except MessageRejected as refusal:
-                return FrameResult(refusal=str(refusal))
+                return FrameResult(refusal=refusal_of(refusal))
             account_state = replace(present, last_head=verified.head)
             return _applied(message, verified, account_state, was_missed=True)
         case SyncVerdict.DROP:
@@ -175,9 +174,10 @@ def _sync(
 
 def _rejected(refusal: MessageRejected | None, identity: AuthorIdentity) -> FrameResult | IdentityLookup:
     """Keys rotate, so the identity is resolved again before a signature is rejected."""
-    if refusal is not None and refusal.reason is RejectionReason.BAD_SIGNATURE and not identity.is_final:
+    assert refusal is not None  # noqa: S101  # ``receive`` rejects nothing without a reason
+    if refusal.reason is RejectionReason.BAD_SIGNATURE and not identity.is_final:
         return IdentityLookup.REFRESH
-    return FrameResult(refusal=str(refusal))
+    return FrameResult(refusal=refusal_of(refusal))
 
 
 def _applied(message: CommitMessage, verified: VerifiedCommit, state: AccountState, *, was_missed: bool) -> FrameResult:
@@ -207,19 +207,21 @@ def _read_request(did: Did, rev: str, seq: int) -> Hint:
     return Hint(did, HintKind.REPOSITORY, rev, seq, parse_tid(rev))
 
 
-def _key(identity: AuthorIdentity, sender: str | None) -> PublicKey | str | IdentityLookup:
-    """Return the key that signs the account's commits, or a sentence if this sender cannot be trusted about the
+def _key(identity: AuthorIdentity, sender: str | None) -> PublicKey | FrameRefusal | IdentityLookup:
+    """Return the key that signs the account's commits, or a refusal if this sender cannot be trusted about the
     account.
     """
     document = identity.document
     if document is None:
-        return _NO_KEY if identity.is_final else IdentityLookup.RESOLVE
+        return FrameRefusal(FirehoseReason.NO_SIGNING_KEY()) if identity.is_final else IdentityLookup.RESOLVE
     if sender is not None and not _is_on(document, sender):
         # The account may have just moved to this server. Resolve again, but not for every frame.
         if not identity.is_final:
             return IdentityLookup.REFRESH
-        return f"the account is not on {sender}, the server of this stream, but on {document.pds or 'no PDS'}"
-    return document.signing_key or _NO_KEY
+        if document.pds is None:
+            return FrameRefusal(FirehoseReason.NO_SERVER(sender=sender))
+        return FrameRefusal(FirehoseReason.OTHER_SERVER(sender=sender, pds=shortened(document.pds, MAX_VALUE)))
+    return document.signing_key or FrameRefusal(FirehoseReason.NO_SIGNING_KEY())
 
 
 def _is_on(document: DidDocument, sender: str) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from at_protocol.failures import Malformed
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
+from groundwork.errors import Explanation
 from groundwork.queue.contract import DeadLetter, Queue
 from openmeet.network.records import erased_records
 from openmeet.network.records.message import RecordMessage, decode
@@ -21,7 +22,7 @@ class DeadLetterView:
     routing_key: str
     partition: str
     about: str
-    reason: str
+    reason: Explanation | None
     attempts: int
     buried_at: Instant
 

@@ -22,7 +22,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.tid import to_microseconds
 from groundwork.clock import SECOND, Clock, Instant, SystemClock
 from groundwork.database.transaction import Database, DatabaseUnavailable, Engine, Transaction
-from groundwork.errors import Failure, reason_of
+from groundwork.errors import Explanation, Failure
 from groundwork.outbox import retry
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.outbox.retry import RetryPolicy
@@ -30,7 +30,7 @@ from groundwork.queue.contract import Delivery, Queue
 from groundwork.telemetry.health import log_fields
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics, stopwatch
-from openmeet.network.ingestion import late_change_times
+from openmeet.network.ingestion import late_change_times, quarantine
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.failure_isolation import apply_without_awaiting_rsvps
@@ -224,7 +224,8 @@ async def apply_batch(processor: Processor, batch: LeasedBatch) -> None:
         try:
             readable.append((delivery, decode(delivery.message.body)))
         except Malformed as wrong:
-            await _bury(processor, delivery, str(wrong))
+            log.error("message.unreadable", message_id=delivery.message.message_id, error=str(wrong))
+            await _bury(processor, delivery, IngestionReason.MALFORMED_MESSAGE(what=wrong.kind))
     await _apply_readable(processor, readable)
     processor.metrics.seconds.observe(elapsed())
 
@@ -253,7 +254,7 @@ async def _apply_readable(processor: Processor, batch: Sequence[tuple[Delivery, 
         delivery for (delivery, _), result in zip(batch, results, strict=True) if result is IngestResult.FROM_THE_FUTURE
     ]
     for delivery in refused:
-        await _bury(processor, delivery, IngestionReason.REV_AHEAD.value)
+        await _bury(processor, delivery, IngestionReason.REV_AHEAD())
     await processor.queue.ack([delivery for delivery, _ in batch if delivery not in refused])
 
 
@@ -302,7 +303,7 @@ async def _retry_or_bury(processor: Processor, delivery: Delivery, failure: Exce
     attempts = delivery.attempts + 1
     is_temporary = isinstance(failure, Failure) and retry.is_worth_retrying(failure)
     log.error("message.failed", message_id=delivery.message.message_id, attempts=attempts, error=repr(failure))
-    reason = str(reason_of(failure)) if isinstance(failure, Failure) else f"{type(failure).__name__}: {failure}"
+    reason = quarantine.reason_not_applied(failure)
     if attempts >= (TEMPORARY_TRIES if is_temporary else POLICY.unforeseen_tries):
         await _bury(processor, delivery, reason)
         return
@@ -311,7 +312,7 @@ async def _retry_or_bury(processor: Processor, delivery: Delivery, failure: Exce
     await processor.queue.retry(delivery, retry.wait_seconds(attempts, jitter, policy=POLICY), reason)
 
 
-async def _bury(processor: Processor, delivery: Delivery, reason: str) -> None:
-    log.error("message.buried", message_id=delivery.message.message_id, reason=reason)
+async def _bury(processor: Processor, delivery: Delivery, reason: Explanation) -> None:
+    log.error("message.buried", message_id=delivery.message.message_id, reason=str(reason))
     processor.metrics.buried(delivery.message.routing_key)
     await processor.queue.bury(delivery, reason)

@@ -68,12 +68,16 @@ class RecordFailure:
     @property
     def reason(self) -> Explanation:
         cause = self.failure.__cause__
-        failure = cause if isinstance(cause, ForeignKeyViolated) else self.failure
-        if isinstance(failure, Failure):
-            return reason_of(failure)
-        # The message of a driver or parser may contain characters that no database stores.
-        message = str(failure).replace("\0", "").encode(errors="replace").decode()
-        return RecordReason.NOT_APPLIED(error=type(failure).__name__, detail=shortened(message, _MAX_REASON))
+        return reason_not_applied(cause if isinstance(cause, ForeignKeyViolated) else self.failure)
+
+
+def reason_not_applied(failure: Exception) -> Explanation:
+    """Return the reason to store for a record or message that failed. The message of a driver or parser is quoted."""
+    if isinstance(failure, Failure):
+        return reason_of(failure)
+    # It may contain characters that no database stores.
+    message = str(failure).replace("\0", "").encode(errors="replace").decode()
+    return RecordReason.NOT_APPLIED(error=type(failure).__name__, detail=shortened(message, _MAX_REASON))
 
 
 @dataclass(frozen=True, slots=True)

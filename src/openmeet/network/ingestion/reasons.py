@@ -27,3 +27,4 @@ class IngestionReason(Reason):
     INVALID_ANSWER = "ingestion.invalid_answer"
     TOO_MANY_RECORDS = "ingestion.too_many_records"
     NO_SUCH_MESSAGE = "ingestion.no_such_message"
+    MALFORMED_MESSAGE = "ingestion.malformed_message"

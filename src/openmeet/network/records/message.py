@@ -79,13 +79,22 @@ class HintKind(StrEnum):
     REPOSITORY = "repository"  # changes were missed: the whole repository must be read
 
 
+class GapCause(StrEnum):
+    """Why changes were missed."""
+
+    OUTDATED_CURSOR = "outdated_cursor"  # the server no longer has the frames after our cursor
+    NUMBERS_JUMPED = "numbers_jumped"
+    NOT_HEARD = "not_heard"  # nothing was received for longer than the server stores
+    UNRESOLVED_IDENTITY = "unresolved_identity"  # frames were dropped until the author's key was known
+
+
 @dataclass(frozen=True, slots=True)
 class Hint:
     """A report of a stream that something about a DID has changed. It is trusted only after querying the account's
     server.
 
-    ``status`` is the stream's claim and only logged. ``rev``: the repository has a verified commit with this rev, and
-    something before it was missed, so a read must reach this rev.
+    ``status`` is the stream's claim, or a ``GapCause``, and only logged. ``rev``: the repository has a verified commit
+    with this rev, and something before it was missed, so a read must reach this rev.
     """
 
     did: Did

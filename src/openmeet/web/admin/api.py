@@ -117,7 +117,8 @@ async def show_status(request: Request) -> Response:
     status = await sync_status(database_of(request), sync_dependencies_of(request))
     shown = SyncStatusOutput(
         sources=[
-            SourceOutput(one.url, one.state.value, one.reason, one.cursor, one.quiet_seconds) for one in status.sources
+            SourceOutput(one.url, one.state.value, explain(one.reason), one.cursor, one.quiet_seconds)
+            for one in status.sources
         ],
         rejected_frames=status.rejected,
         queue=None

@@ -12,6 +12,7 @@ from openmeet.domain.chat.mirroring import MirroredRoomOverview
 from openmeet.domain.places.geocoder import Geocoder
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.i18n.formatting import ago, capital
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion.discrepancies import Discrepancy, StoredDiscrepancy
 from openmeet.network.ingestion.quarantine import FailedStep
@@ -126,7 +127,9 @@ def _geocoder_needs(geocoder: Geocoder | None) -> list[OperatorNeed]:
     if geocoder is None or geocoder.state != "fails":
         return []
     title = gettext("%(name)s isn’t answering", name=geocoder.host)
-    detail = gettext("Without it, people can find towns but not streets or venues. %(reason)s", reason=geocoder.failure)
+    detail = gettext(
+        "Without it, people can find towns but not streets or venues. %(reason)s", reason=explain(geocoder.failure)
+    )
     return [OperatorNeed("globe", title, "#parts", detail)]
 
 
@@ -149,7 +152,7 @@ def _lasting_problems(status: SyncStatus, unreachable: Sequence[str]) -> list[Op
         (one.did, one.reason, "flag", "#labelers") for one in status.labelers if one.state != SourceState.FOLLOWING
     ]
     needs += [
-        OperatorNeed(icon, gettext("We can’t read %(name)s", name=name), path, reason)
+        OperatorNeed(icon, gettext("We can’t read %(name)s", name=name), path, explain(reason))
         for name, reason, icon, path in unread
     ]
     return needs
