@@ -13,7 +13,7 @@ from at_protocol.identity import plc_operation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.account_migration import moves, web_moves
-from aurora_locus.account_migration.moves import MoveStage
+from aurora_locus.account_migration.moves import MoveReason, MoveStage
 from aurora_locus.accounts import own_identity, queries, service_tokens, web_identities
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_tokens import CREATE_ACCOUNT, ServiceTokenRequest
@@ -189,7 +189,7 @@ async def _tokens(context: MigrationContext, did: Did) -> BearerTokens:
     async with context.registry.db.reader() as reader:
         tokens = await moves.tokens(reader, context.sealer, did)
     if tokens is None:
-        raise NotFound(gettext_noop("There’s no such move."))
+        raise NotFound(MoveReason.NO_SUCH_MOVE)
     return tokens
 
 

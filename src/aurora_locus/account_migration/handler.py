@@ -18,17 +18,16 @@ from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
 from aurora_locus.account_migration import moves, web_moves
 from aurora_locus.account_migration.actions import MigrationContext, client
-from aurora_locus.account_migration.moves import AccountMove, MoveStage
+from aurora_locus.account_migration.moves import AccountMove, MoveReason, MoveStage
 from aurora_locus.accounts import activation, hosting_status, preferences, queries, web_identities
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import object_name
-from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.identity.plc_requests import parse_submitted
 from aurora_locus.identity.plc_updates import newest_operation
 from aurora_locus.repository import hosting
 from aurora_locus.repository.export import export
 from groundwork.database.transaction import Writer
-from groundwork.errors import Failure, InvalidInput, NotFound, Refused, RemoteSlow, kind_of
+from groundwork.errors import Failure, InvalidInput, NotFound, Refused, RemoteSlow, kind_of, reason_of
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 
@@ -36,7 +35,6 @@ from groundwork.outbox.jobs import Job
 LONG_SECONDS = 600.0
 _PIECE_BYTES = 256 * 1024
 _PREFERENCES = "app.bsky"
-_OUR_ERROR = gettext_noop("Something failed on this server. Try again in a few minutes.")
 
 # Called with the number of blobs in total, sent, and impossible to send. Returns False if the migration was cancelled.
 Note = Callable[[int, int, int], Awaitable[bool]]
@@ -57,7 +55,7 @@ def move_handler(context: MigrationContext) -> JobHandler:
         try:
             await _run_stage(context, move)
         except Exception as failure:
-            why = failure.why if isinstance(failure, Failure) else _OUR_ERROR
+            why = reason_of(failure) if isinstance(failure, Failure) else MoveReason.OUR_ERROR()
             async with context.registry.db.transaction() as tx:
                 await moves.note_problem(tx, move, why)
             raise
@@ -168,7 +166,7 @@ async def _activate(context: MigrationContext, new_server: MigrationServer) -> N
     except (InvalidInput, Refused) as refused:
         if not web_identities.is_ours(context.registry, new_server.did):
             raise
-        raise RemoteSlow(localizable("%(problem)s We’ll try again in a moment.", problem=refused.why)) from None
+        raise RemoteSlow(MoveReason.NOT_ACTIVE_YET, problem=reason_of(refused)) from None
 
 
 async def _send_newest(context: MigrationContext, move: AccountMove, new_server: MigrationServer) -> bool:

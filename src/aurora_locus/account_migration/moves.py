@@ -10,8 +10,16 @@ from at_protocol.syntax.did import Did
 from aurora_locus.i18n.sentences import gettext_noop
 from groundwork.clock import Instant
 from groundwork.database.transaction import PlainReader, Reader, Row, Transaction, Writer
-from groundwork.errors import Explanation, Refused, Why, decode_explanation, encode_explanation
+from groundwork.errors import Explanation, Reason, Refused, encode_explanation, read_explanation
 from groundwork.sealing import Sealer
+
+
+class MoveReason(Reason):
+    """Why a migration failed. The messages are in ``i18n/sentences.py``."""
+
+    NO_SUCH_MOVE = "move.no_such_move"
+    NOT_ACTIVE_YET = "move.not_active_yet"
+    OUR_ERROR = "move.our_error"
 
 
 class MoveStage(StrEnum):
@@ -30,7 +38,7 @@ class MoveStage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountMove:
-    """A migration. ``problem`` is why it last failed, in the words of the server that failed; empty if it did not."""
+    """A migration. ``problem`` is why it last failed; None if it did not."""
 
     did: Did
     target: str
@@ -38,7 +46,7 @@ class AccountMove:
     stage: MoveStage
     revision: int
     operation: str | None
-    problem: Why
+    problem: Explanation | None
     has_records: bool
     blobs: int
     blobs_sent: int
@@ -172,9 +180,9 @@ async def note_completed(tx: Transaction, move: AccountMove) -> None:
     await tx.execute(_DONE, did=move.did, revision=move.revision, now=tx.now)
 
 
-async def note_problem(tx: Transaction, move: AccountMove, problem: Why) -> None:
+async def note_problem(tx: Transaction, move: AccountMove, problem: Explanation) -> None:
     """Store a failure, for the owner to read in their language."""
-    stored = encode_explanation(problem if isinstance(problem, Explanation) else Explanation(problem))
+    stored = encode_explanation(problem)
     await tx.execute(_PROBLEM, did=move.did, revision=move.revision, problem=stored, now=tx.now)
 
 
@@ -211,7 +219,7 @@ def _to_move(row: Row) -> AccountMove:
         stage=MoveStage(row["stage"]),
         revision=row["revision"],
         operation=row["operation"],
-        problem=_problem_in(row["problem"]),
+        problem=read_explanation(row["problem"]),
         has_records=bool(row["has_records"]),
         blobs=row["blobs"],
         blobs_sent=row["blobs_sent"],
@@ -219,12 +227,3 @@ def _to_move(row: Row) -> AccountMove:
         started_at=Instant(row["started_at"]),
         changed_at=Instant(row["changed_at"]),
     )
-
-
-def _problem_in(text: str) -> Why:
-    """Parse a stored failure. Earlier releases stored the sentence itself."""
-    problem = decode_explanation(text) if text.startswith("{") else None
-    if problem is None:
-        return text
-    # A sentence of another server can contain a percent sign, which only means something together with parameters.
-    return problem if problem.params else problem.code

@@ -19,6 +19,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.blobs import removals
 from aurora_locus.blobs.uploads import object_name, quarantine_name
 from aurora_locus.maintenance import dump, history, verification
+from aurora_locus.maintenance.history import BackupReason
 from aurora_locus.maintenance.manifest import VERSION, Manifest
 from aurora_locus.maintenance.vault import BLOBS, DATABASE, MANIFEST, Vault, part_name
 from aurora_locus.settings import PACKAGE, SCHEMA
@@ -27,7 +28,7 @@ from groundwork.clock import MINUTE, Clock, Instant, to_datetime
 from groundwork.database.dump import Contents, read_contents
 from groundwork.database.migrate import current_revision
 from groundwork.database.transaction import Database
-from groundwork.errors import Failure, NotFound
+from groundwork.errors import Failure, NotFound, reason_of
 from groundwork.task_group import run_concurrently
 from groundwork.telemetry.logs import log
 
@@ -75,8 +76,8 @@ async def take(
         async with _kept_alive(db, backup):
             manifest = await _make(source, vault, clock, backup, progress)
     except BaseException as failure:
-        why = failure.why if isinstance(failure, Failure) else type(failure).__name__
-        await asyncio.shield(history.end(db, backup, reason=f"It failed: {why}"))
+        why = reason_of(failure) if isinstance(failure, Exception) else BackupReason.INTERRUPTED()
+        await asyncio.shield(history.end(db, backup, reason=why))
         raise
     await history.end(db, backup, last_number=manifest.last_number, size=manifest.bytes)
     return manifest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Row, Writer
-from groundwork.errors import Conflict
+from groundwork.errors import Conflict, Explanation, Reason, encode_explanation, read_explanation
 
 # A running backup sends a heartbeat every minute. If there was none for this long, its process has ended.
 SILENCE = 10 * MINUTE
@@ -16,7 +16,7 @@ _COLUMNS = "id, state, started_at, ended_at, last_number, bytes, reason"
 _LAST_GOOD = f"select {_COLUMNS} from backups where state = 'done' order by ended_at desc limit 1"
 _NEWEST = f"select {_COLUMNS} from backups order by started_at desc, id desc limit :limit"
 _BURY = """
-    update backups set state = 'failed', ended_at = :now, reason = 'it was cut off'
+    update backups set state = 'failed', ended_at = :now, reason = :reason
      where state = 'running' and heartbeat_at <= :silent_since
 """
 _BEGIN = """
@@ -31,7 +31,14 @@ _END = """
 """
 _FORGET = "delete from backups where state <> 'running' and started_at < :before"
 # In a restored database, the backup that it came from is still marked as running.
-_NONE_RUNS = "update backups set state = 'failed', ended_at = :now, reason = 'restored from it' where state = 'running'"
+_NONE_RUNS = "update backups set state = 'failed', ended_at = :now, reason = :reason where state = 'running'"
+
+
+class BackupReason(Reason):
+    """Why a backup has no end of its own. The messages are in ``i18n/sentences.py``."""
+
+    INTERRUPTED = "backup.interrupted"
+    RESTORED_FROM_IT = "backup.restored_from_it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +53,7 @@ class Backup:
     ended_at: Instant | None
     last_number: int | None
     bytes: int | None
-    reason: str
+    reason: Explanation | None
 
 
 async def last_backup(reader: Reader) -> Backup | None:
@@ -64,7 +71,8 @@ async def begin(db: Database, backup: str) -> None:
     """Record the start of a backup. Raises Conflict while another one is running."""
 
     def work(w: Writer) -> int:
-        w.execute(_BURY, now=w.now, silent_since=w.now - SILENCE)
+        reason = encode_explanation(BackupReason.INTERRUPTED)
+        w.execute(_BURY, now=w.now, silent_since=w.now - SILENCE, reason=reason)
         return w.execute(_BEGIN, id=backup, now=w.now)
 
     if await db.write(work) != 1:
@@ -76,13 +84,13 @@ async def beat(db: Database, backup: str) -> None:
     await db.write(lambda w: w.execute(_BEAT, id=backup, now=w.now))
 
 
-async def end(db: Database, backup: str, *, last_number: int | None = None, size: int = 0, reason: str = "") -> None:
+async def end(
+    db: Database, backup: str, *, last_number: int | None = None, size: int = 0, reason: Explanation | None = None
+) -> None:
     """Record how a backup ended: complete, or failed with a reason."""
-    state = "failed" if reason else "done"
+    state, stored = "done" if reason is None else "failed", encode_explanation(reason)
     await db.write(
-        lambda w: w.execute(
-            _END, id=backup, state=state, now=w.now, last_number=last_number, bytes=size, reason=reason[:500]
-        )
+        lambda w: w.execute(_END, id=backup, state=state, now=w.now, last_number=last_number, bytes=size, reason=stored)
     )
 
 
@@ -93,7 +101,7 @@ async def delete_before(db: Database, before: Instant) -> None:
 
 def fail_running(w: Writer) -> None:
     """Mark the running backup as failed. Called in a restored database."""
-    w.execute(_NONE_RUNS, now=w.now)
+    w.execute(_NONE_RUNS, now=w.now, reason=encode_explanation(BackupReason.RESTORED_FROM_IT))
 
 
 def _backup(row: Row) -> Backup:
@@ -104,5 +112,5 @@ def _backup(row: Row) -> Backup:
         ended_at=row["ended_at"],
         last_number=row["last_number"],
         bytes=row["bytes"],
-        reason=row["reason"],
+        reason=read_explanation(row["reason"]),
     )

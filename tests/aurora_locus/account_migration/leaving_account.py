@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from at_network.bearer_session import BearerTokens
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.syntax.did import Did
 from aurora_locus.account_migration import moves
 from aurora_locus.account_migration.moves import AccountMove, MoveStage
 from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import Explanation
+from groundwork.sealing import Sealer
 from tests.aurora_locus.accounts.account_content import add_content
 from tests.aurora_locus.deployment import Deployment, Person, open_deployment
 from tests.aurora_locus.mailbox import newest_token
@@ -58,6 +62,18 @@ class LeavingAccount:
 
     async def code(self) -> str:
         return await newest_token(self.old, "ada@example.org")
+
+
+async def store_failed_move(db: Database, did: Did, problem: Explanation) -> None:
+    """Store a move that failed while it was copied."""
+    async with db.transaction() as tx:
+        tokens = BearerTokens(did, "access", "refresh")
+        await moves.begin(
+            tx, Sealer([bytes(32)]), did, 1, target="https://new.test", handle="ada.new.test", tokens=tokens
+        )
+        move = await moves.find(tx, did)
+        assert move is not None
+        await moves.note_problem(tx, move, problem)
 
 
 @asynccontextmanager

@@ -20,11 +20,11 @@ from at_protocol.identity.did_document import DidDocument, parse_did_document
 from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
 from aurora_locus.account_migration import moves
-from aurora_locus.account_migration.moves import MoveStage
+from aurora_locus.account_migration.moves import MoveReason, MoveStage
 from aurora_locus.accounts import deletion
 from aurora_locus.accounts.credentials import MAX_AGE
-from aurora_locus.i18n.sentences import localizable
 from groundwork.clock import HOUR, MINUTE, HandClock
+from groundwork.errors import FailureReason
 from tests.aurora_locus.account_migration.leaving_account import (
     NEW_PASSWORD,
     RECOVERY_KEY,
@@ -132,11 +132,13 @@ async def test_move_can_be_resumed_after_a_directory_outage(ada: LeavingAccount)
     assert (await ada.browser.send("/account/move", {"act": "finish", "token": token})).status_code == 303
     stopped = await ada.until(MoveStage.FINISHING, problem=True)
     assert "The move stopped:" in (await ada.browser.get("/account/move")).text
+    assert stopped.problem is not None
+    # The new server asked the directory, so the words are those of that server.
+    assert stopped.problem.code == FailureReason.SERVER_SAID
     async with ada.old.db.transaction() as tx:
-        too_often = localizable("You’ve tried too often. Try again in %(hours)s hours.", hours=3)
-        await moves.note_problem(tx, stopped, too_often)
+        await moves.note_problem(tx, stopped, MoveReason.NOT_ACTIVE_YET(problem=FailureReason.FORBIDDEN()))
     in_german = await ada.browser.http.get("/account/move", headers=ada.browser.sends | {"accept-language": "de"})
-    assert "Versuch es in 3 Stunden noch einmal." in in_german.text
+    assert "Das ist nicht erlaubt. Wir versuchen es gleich noch einmal." in in_german.text
     assert stopped.operation is not None
     ada.new.directory.is_down = False
     assert (await ada.browser.send("/account/move", {"act": "again"})).status_code == 303

@@ -8,10 +8,15 @@ from typing import Final
 import httpx
 import pytest
 
+from at_protocol.syntax.did import Did
+from aurora_locus.account_migration.moves import MoveReason
 from aurora_locus.i18n.catalogue import CATALOGUE
 from aurora_locus.i18n.language import COOKIE
+from aurora_locus.i18n.sentences import MESSAGES
 from aurora_locus.site.frame import Branding, open_site
+from groundwork.errors import FailureReason
 from groundwork.i18n import pseudo
+from tests.aurora_locus.account_migration.leaving_account import store_failed_move
 from tests.aurora_locus.administration.operator_browser import signed_in_operator
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.mailbox import emails_to
@@ -20,8 +25,10 @@ from tests.aurora_locus.page_addresses import ACCOUNT_PAGES, OPERATOR_PAGES, SIG
 from tests.aurora_locus.visitor import Visitor, visitor
 from tests.untranslated_text import parsed_templates, unmarked_texts, untranslated_texts
 
-# Names of programs and protocols, which are not translated.
-_NAMES: Final = frozenset({"DID", "Android", "iPad", "iPhone", "Linux", "Mac", "Windows"})
+# Names of programs and protocols, which are not translated, and addresses.
+_NAMES: Final = frozenset(
+    {"/admin/settings#PDS_BACKUP_URL", "DID", "Android", "iPad", "iPhone", "Linux", "Mac", "Windows"}
+)
 _BROWSERS: Final = re.compile(r"Firefox|Edge|Opera|Chrome|Safari")
 
 _LANGUAGES: Final = "|".join(
@@ -82,6 +89,17 @@ async def test_pages_show_only_translated_messages(deployment: Deployment, reade
     refused = await reader.send("/account/handle", {"name": "a", "ending": ".test"})
     found["short handle"] = set(_texts(refused))
     assert {path: texts for path, texts in found.items() if texts} == {}
+
+
+async def test_problem_of_a_move_is_shown_as_a_translated_message(deployment: Deployment, reader: Visitor) -> None:
+    assert (await reader.sign_in("ada")).status_code == 303
+    async with deployment.db.reader() as rows:
+        (row,) = await rows.fetch("select did from accounts")
+    problem = MoveReason.NOT_ACTIVE_YET(problem=FailureReason.NOT_FOUND())
+    await store_failed_move(deployment.db, Did(row["did"]), problem)
+    answer = await reader.get("/account/move")
+    assert pseudo.marked(MESSAGES[FailureReason.NOT_FOUND]) in answer.text
+    assert set(_texts(answer)) == set()
 
 
 async def test_consent_page_shows_only_translated_messages(deployment: Deployment, reader: Visitor) -> None:

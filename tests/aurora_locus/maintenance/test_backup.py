@@ -16,7 +16,7 @@ from groundwork.blobstore.disk import DiskBlobStore, DiskUpload
 from groundwork.blobstore.open_ import Bucket
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database
-from groundwork.errors import Conflict, InvalidInput, NotFound, Refused, Unavailable
+from groundwork.errors import Conflict, Explanation, InvalidInput, NotFound, Refused, Unavailable
 from tests.aurora_locus.blobs.uploading import has_file, refer, send
 from tests.aurora_locus.hosted_repository import HostedRepository
 from tests.aurora_locus.maintenance.vaults import Place, fill, source_of, vault_in
@@ -27,7 +27,7 @@ def source(repositories: Repositories, place: Place, tmp_path: Path) -> backup.B
     return source_of(place.url, repositories, tmp_path / "scratch")
 
 
-async def states(db: Database) -> list[tuple[str, str]]:
+async def states(db: Database) -> list[tuple[str, Explanation | None]]:
     async with db.reader() as reader:
         return [(one.state, one.reason) for one in await history.newest(reader)]
 
@@ -138,7 +138,7 @@ async def test_only_one_backup_runs_at_a_time(
         await backup.take(db, source, vault, clock)
     clock.turn(history.SILENCE + SECOND)
     await backup.take(db, source, vault, clock)
-    assert ("failed", "it was cut off") in await states(db)
+    assert ("failed", history.BackupReason.INTERRUPTED()) in await states(db)
 
 
 async def test_unavailable_place_fails_the_backup_and_leaves_nothing(

@@ -77,7 +77,7 @@ async def test_restored_data_is_complete_and_writable(
     assert head.status is HostingStatus.DEACTIVATED
     async with there.reader() as found:
         (row,) = await history.newest(found)
-    assert (row.state, row.reason) == ("failed", "restored from it")
+    assert (row.state, row.reason) == ("failed", history.BackupReason.RESTORED_FROM_IT())
     await there.close()
 
 
