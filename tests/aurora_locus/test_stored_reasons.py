@@ -34,7 +34,7 @@ def test_every_code_has_a_message_and_every_message_a_code() -> None:
             importlib.import_module(module.name)
     # Tests of OpenMeet in the same process may have imported its reasons.
     ours = [kind for kind in Reason.__subclasses__() if kind.__module__.startswith("aurora_locus.")]
-    codes = [member.value for kind in [FailureReason, *ours] for member in kind]
+    codes = [*map(str, FailureReason), *(member.value for kind in ours for member in kind)]
     assert sorted(codes) == sorted(MESSAGES)
     assert [code for code in codes if not re.fullmatch(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*", code)] == []
 
