@@ -26,6 +26,7 @@ _FILES: Final = (
     "lists.css",
     "home.css",
     "event.css",
+    "people.css",
     "ticket.css",
     "tell.css",
     "hosting.css",
