@@ -68,10 +68,29 @@ async def test_events_at_one_place_share_a_pin_that_links_to_their_list(site: Si
             await place_event_at(tx, await event_by(tx, ana, title=f"Event {number}"), BERLIN)
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"view": "map"})).text
-        assert pins_in(page) == ["3 events at one place: show the list"]
+        assert pins_in(page) == ["3 events at Town library"]
         (path,) = set(re.findall(r'<a href="([^"]*)" class="map-pin ', page))
         listed = (await anybody.get(unescape(path))).text
     assert [f"Event {number}" in listed for number in range(3)] == [True] * 3
+
+
+async def test_pins_of_several_events_are_named_after_their_places(site: Site) -> None:
+    """Otherwise two of them could have the same name and lead to different lists."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for hall, town, place in (("Old hall", "Berlin", BERLIN), ("New hall", "Potsdam", POTSDAM)):
+            for title in ("Choir", "Dance"):
+                mode = "hybrid" if title == "Choir" else "in_person"
+                event = await event_by(tx, ana, title=title, venue_name=hall, locality=town, mode=mode)
+                await place_event_at(tx, event, place)
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={"view": "map"})).text
+        far = (await anybody.get("/", params={"view": "map", "at": "52.5,13.2,4"})).text
+    names = re.findall(r'class="map-pin[^"]*" aria-label="([^"]*)"', page)
+    assert set(names) == {f"2 events at {place}: show the list" for place in ("Old hall, Berlin", "New hall, Potsdam")}
+    assert set(re.findall(r'class="map-pin[^"]*" aria-label="([^"]*)"', far)) == {
+        "4 events around Old hall, Berlin: zoom in"
+    }
 
 
 async def test_an_event_of_which_only_the_town_is_known_is_not_the_nearest(site: Site, world: Gazetteer) -> None:

@@ -223,7 +223,7 @@ def _map_event(event: Event, position: EventPosition, row: int, now: Instant) ->
         _pin_label(event, now),
         f"{event.title}, {time_and_place.start_label(event)}",
         event_path(event.slug),
-        time_and_place.place_label(event)[:MAX_QUERY],
+        time_and_place.venue_label(Mode.IN_PERSON, event.place)[:MAX_QUERY],
         row,
     )
 
@@ -300,16 +300,18 @@ def _pin_view(pin: Pin, drawing: Drawing, query_string: str) -> PinView:
     if len(pin.events) == 1:
         (event,) = pin.events
         return PinView(pin, event.label, event.spoken, event.path)
-    number = len(pin.events)
+    number, place = len(pin.events), pin.events[0].place
     label = ngettext("%(number)s event", "%(number)s events", number)
     position = pin.events[0].position
     if pin.is_one_spot or drawing.view.zoom >= map_drawing.MAX_ZOOM:
-        near = f"{pin.events[0].place} {AT}{position.latitude:.5f},{position.longitude:.5f}"
+        near = f"{place} {AT}{position.latitude:.5f},{position.longitude:.5f}"
         path = "/?" + urlencode({"near": near, "within": str(_HERE_KM)})
-        return PinView(pin, label, gettext("%(number)s events at one place: show the list", number=number), path)
+        spoken = gettext("%(number)s events at %(place)s: show the list", number=number, place=place)
+        return PinView(pin, label, spoken, path)
     closer = map_drawing.view_of_positions([event.position for event in pin.events], drawing.size)
     view = closer if closer is not None and closer.zoom > drawing.view.zoom else drawing.view.zoomed(2)
-    return PinView(pin, label, gettext("%(number)s events: zoom in", number=number), _at(view, query_string))
+    spoken = gettext("%(number)s events around %(place)s: zoom in", number=number, place=place)
+    return PinView(pin, label, spoken, _at(view, query_string))
 
 
 def _controls(view: MapView, size: MapSize, query_string: str) -> list[MapControl]:
