@@ -78,7 +78,7 @@ async def test_a_cancelled_date_leads_to_the_next_one_that_takes_place(site: Sit
     third, fourth, fifth, sixth, *_ = (f"/events/{event.slug}" for event in stored[2:])
 
     async def see_next() -> list[str]:
-        return re.findall(r'href="([^"]+)"[^>]*>See next date<', (await host.get(third)).text)
+        return re.findall(r'href="([^"]+)"[^>]*>Next: \w+ \d+ \w+, \d\d:\d\d<', (await host.get(third)).text)
 
     async with signed_in(site, stored[2].author_id) as host:
         assert await see_next() == [fourth]

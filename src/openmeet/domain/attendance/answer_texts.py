@@ -112,9 +112,11 @@ class AnswerFigures:
 NO_FIGURES = AnswerFigures()
 
 
-def label_of(bar: AnswerBar, action: AnswerAction, pending_rsvps: int = 0) -> str:
-    """Return the label of a button of the bar."""
+def label_of(bar: AnswerBar, action: AnswerAction, pending_rsvps: int = 0, next_date: str = "") -> str:
+    """Return the label of a button of the bar. ``next_date``: the date to which the button for it leads, in words."""
     match action:
+        case AnswerAction.NEXT_DATE if next_date:
+            return gettext("Next: %(when)s", when=next_date)
         case AnswerAction.GOING:
             return str(_STATE_LABELS[bar.state]) if bar.shows_answer else reply_label(bar, RsvpReply.GOING)
         case AnswerAction.INTERESTED:

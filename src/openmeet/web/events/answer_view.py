@@ -139,7 +139,7 @@ class PageFacts:
     """Data that the page has already loaded. A path is empty if there is nothing to link to.
 
     ``host`` is the author's name. ``join_url`` is the link to join online and ``directions_url`` the link to
-    directions. Both are empty unless the viewer may know them.
+    directions. Both are empty unless the viewer may know them. ``next_when`` says when the event at ``next_path`` is.
     """
 
     host: str
@@ -151,6 +151,7 @@ class PageFacts:
     group_path: str
     next_path: str
     photos_path: str
+    next_when: str = ""
 
 
 async def page_answer_bar(
@@ -192,23 +193,30 @@ async def bar_view_of(
         going=facts.counts.going,
         taken=facts.counts.seats,
     )
-    return answer_bar_view(bar_input, figures, _paths_of(bar_input.event, facts), requested_reply)
+    paths = _paths_of(bar_input.event, facts)
+    return answer_bar_view(bar_input, figures, paths, requested_reply, next_date=facts.next_when)
 
 
 def answer_bar_view(
-    bar_input: AnswerBarInput, figures: AnswerFigures, paths: Mapping[AnswerAction, str], requested_reply: str = ""
+    bar_input: AnswerBarInput,
+    figures: AnswerFigures,
+    paths: Mapping[AnswerAction, str],
+    requested_reply: str = "",
+    *,
+    next_date: str = "",
 ) -> AnswerBarView:
-    """The bar for one viewer. ``paths`` are the targets of its links."""
+    """The bar for one viewer. ``paths`` are the targets of its links, ``next_date`` is the date at one of them."""
     bar = answer_bar_of(bar_input)
     spoken_of = f"{bar_input.event.title}, {time_and_place.start_label(bar_input.event).partition(',')[0]}"
     actions = [one for one in (bar.primary, bar.secondary) if one is not None and one is not AnswerAction.CHANGE]
     requested_reply = requested_reply if requested_reply in bar.replies else ""
     main = requested_reply or bar.primary
+    labels = {one: answer_texts.label_of(bar, one, bar_input.pending_rsvps, next_date) for one in actions}
     return AnswerBarView(
         state=bar.state,
         sentence=_status_sentence(bar, bar_input, figures, requested_reply=requested_reply),
         hint=_hint(bar, bar_input),
-        buttons=tuple(_button(bar, bar_input, one, paths, spoken_of, is_main=one == main) for one in actions),
+        buttons=tuple(_button(bar, one, labels[one], paths, spoken_of, is_main=one == main) for one in actions),
         others=tuple(_reply(bar, one, spoken_of, is_main=one == requested_reply) for one in bar.others),
         opens_others=_opens_others(bar, bar_input),
         has_change=bar.secondary is AnswerAction.CHANGE,
@@ -239,14 +247,13 @@ def _paths_of(event: Event, facts: PageFacts) -> dict[AnswerAction, str]:
 
 def _button(
     bar: AnswerBar,
-    bar_input: AnswerBarInput,
     action: AnswerAction,
+    words: str,
     paths: Mapping[AnswerAction, str],
     spoken_of: str,
     *,
     is_main: bool,
 ) -> BarButton:
-    words = answer_texts.label_of(bar, action, bar_input.pending_rsvps)
     if bar.shows_answer and action is bar.primary:
         accessible_name = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
         return BarButton(words, accessible_name, path=paths[AnswerAction.CHANGE], is_main=True, shows_answer=True)

@@ -203,6 +203,7 @@ async def _event_context(
             group_path=group_path(viewer.group.slug) if viewer.group is not None else "",
             next_path=series.next_open.path if series is not None and series.next_open is not None else "",
             photos_path=photos.path if photos is not None and photos.sees_all else "",
+            next_when=series.next_open.when if series is not None and series.next_open is not None else "",
         ),
         requested_reply=request.query_params.get("reply", ""),
     )
