@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Transaction
@@ -312,3 +312,48 @@ async def test_only_here_shares_the_line_of_the_buttons_on_a_desktop(
         assert await page.locator(".answer .chip").inner_text() == "Only here"
     assert len(middles) == 3
     assert max(middles) - min(middles) <= 1
+
+
+async def test_the_bar_stays_in_view_on_a_desktop(browser: Browser, openmeet: Deployment) -> None:
+    """It covers neither the bar of the site, nor what a link leads to, nor what has the focus."""
+    async with openmeet.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, description="Bring shoes.\n\n" * 60, capacity="9")
+        await registration.put(tx, event.id, RegistrationSettings(max_party=3))
+        timing = Timing(pattern(parse_local(LATER["starts"], "starts"), ZONE, parse_rule("FREQ=WEEKLY")), None)
+        choir = await series.create(tx, ana, Content("Choir", "Everybody sings.\n\n" * 60), timing)
+        session = await open_session(tx, ben.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=DESK) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await opened.new_page()
+        for path, anchor in ((f"/events/{event.slug}", "#chat"), (f"/series/{choir.slug}", "#dates")):
+            await page.goto(path)
+            await page.evaluate("scrollTo({ top: 1200, behavior: 'instant' })")
+            bar, top = await edges_of(page, ".answer-bar"), await edges_of(page, ".top")
+            assert top[1] <= bar[0] < bar[1] <= DESK["height"] / 2
+            assert await page.locator(".answer-buttons .button").first.evaluate(_IS_UNCOVERED)
+            await page.goto(f"{path}{anchor}")
+            assert (await edges_of(page, ".answer"))[1] <= (await edges_of(page, anchor))[0]
+            # Backwards from the end of the page.
+            await page.locator(".bottom a").last.focus()
+            for _ in range(12):
+                await page.keyboard.press("Shift+Tab")
+                if not await page.evaluate("Boolean(document.activeElement.closest('.answer, .top, .side'))"):
+                    assert (await edges_of(page, ":focus"))[0] >= (await edges_of(page, ".answer"))[1]
+        await page.set_viewport_size({"width": DESK["width"], "height": 400})
+        assert await page.locator(".answer").evaluate("(one) => getComputedStyle(one).position") == "static"
+
+
+# Whether the corner of an element is on top of everything else.
+_IS_UNCOVERED = """(one) => {
+  const { x, y } = one.getBoundingClientRect();
+  return document.elementFromPoint(x + 9, y + 9) === one;
+}"""
+
+
+async def edges_of(page: Page, selector: str) -> tuple[float, float]:
+    """The top and the bottom of the first such element, in the window."""
+    top, bottom = await page.locator(selector).first.evaluate(
+        "(one) => { const { top, bottom } = one.getBoundingClientRect(); return [top, bottom]; }"
+    )
+    return top, bottom
