@@ -25,7 +25,7 @@ from groundwork.database.dump import read_contents
 from groundwork.database.migrate import head, migrate, versions_folder
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
-from groundwork.errors import Refused
+from groundwork.errors import Refused, reason_of
 from groundwork.sealing import CannotUnseal, Sealer
 from groundwork.settings import Secret, SettingsRefused
 from groundwork.telemetry.metrics import Metrics
@@ -105,7 +105,7 @@ async def test_after_a_failure_it_is_tried_again_in_an_hour(
     settings = settings_for(place.url, tmp_path)
     measured = schedule.gauges(Metrics("aurora_locus"), clock)
     await history.begin(db, "one")
-    await history.end(db, "one", reason="the disk was full")
+    await history.end(db, "one", reason=reason_of(Refused("The disk is full.")))
 
     async def look() -> bool:
         return await schedule.make_if_due(db, settings, repositories.blobs.store, clock, measured, version="test")
