@@ -24,7 +24,7 @@ async def test_the_service_worker_lists_the_files_of_this_release(make_sqlite, c
         worker = await browser.get("/service-worker.js")
         assert worker.headers["cache-control"] == "no-cache"
         files = re.findall(r'"(/static/[^"]+)"', worker.text)
-        assert len(files) == 14
+        assert len(files) == 15
         for path in files:
             assert (await browser.get(path)).status_code == 200
 
