@@ -475,7 +475,8 @@ def _summary(outcome: Outcome) -> int:
         print(f"SKIPPED [{count}] {reason}")
     for one in outcome.flaky:
         print(
-            f"\nFLAKY {one.test}\n{one.text}\nIt failed together with others and passed alone: see CONTRIBUTING.md, and {one.file}"
+            f"\nFLAKY {one.test}\n{one.text}\nIt failed together with others "
+            f"and passed alone: see CONTRIBUTING.md, and {one.file}"
         )
     for what in (*(failure.name for failure in outcome.failed), *outcome.broken):
         print(f"FAILED {what}")

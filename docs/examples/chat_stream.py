@@ -2,7 +2,8 @@
 
     python docs/examples/chat_stream.py http://127.0.0.1:8080 TOKEN ROOM
 
-Create the token on the site, under Settings → Apps and tokens. It needs the scope chat:read. GET /api/chat/rooms lists the ids of rooms.
+Create the token on the site, under Settings → Apps and tokens. It needs the scope chat:read. GET /api/chat/rooms lists
+the ids of rooms.
 """
 
 import asyncio

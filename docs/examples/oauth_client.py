@@ -2,9 +2,9 @@
 
     python docs/examples/oauth_client.py http://localhost:3000 ana.test
 
-The script does not open a browser: it prints the URL that the person must open, and waits on the loopback for the redirect.
-It uses only general libraries (httpx and joserfc), so that every step is visible: discovery, pushed request, code, tokens,
-proof.
+The script does not open a browser: it prints the URL that the person must open, and waits on the loopback for the
+redirect. It uses only general libraries (httpx and joserfc), so that every step is visible: discovery, pushed request,
+code, tokens, proof.
 """
 
 import asyncio

@@ -52,13 +52,19 @@ class PdsSettings:
     database_url: str = setting("", doc="postgresql://… or sqlite:///…; empty: pds.db in the data directory.")
     database_connections: int = setting(
         CONNECTIONS,
-        doc="Maximum number of PostgreSQL connections per process; 4 more while other processes write the same repositories.",
+        doc=(
+            "Maximum number of PostgreSQL connections per process; 4 more while other processes write the same "
+            "repositories."
+        ),
         minimum=1,
     )
     service_did: str = setting("", doc="DID of this server; empty: did:web of the host name.")
     service_handle_domains: tuple[str, ...] = setting(
         (".test",),
-        doc="Domains (beginning with a dot) for handles. Default in an environment of the reference PDS: a dot and the host name.",
+        doc=(
+            "Domains (beginning with a dot) for handles. Default in an environment of the reference PDS: a dot and "
+            "the host name."
+        ),
     )
     reserved_names: tuple[str, ...] = setting(
         (),
@@ -169,7 +175,10 @@ class PdsSettings:
     trusted_proxy_hops: int = setting(0, doc="Number of reverse proxies whose X-Forwarded-For is trusted.")
     trusted_private_proxies: bool = setting(
         default=False,
-        doc="If PDS_TRUSTED_PROXY_HOPS is not set, trust X-Forwarded-For from private networks. Default in an environment of the reference PDS: yes.",
+        doc=(
+            "If PDS_TRUSTED_PROXY_HOPS is not set, trust X-Forwarded-For from private networks. Default in an "
+            "environment of the reference PDS: yes."
+        ),
     )
     enable_did_doc_with_session: bool = setting(
         default=False, doc="Add the DID document to responses of createSession, refreshSession and getSession."

@@ -190,8 +190,8 @@ def _backup_problems(settings: PdsSettings) -> list[str]:
     passphrase = settings.backup_passphrase.reveal()
     if settings.backup_url and len(passphrase) < _SHORTEST_PASSPHRASE:
         problems.append(
-            f"PDS_BACKUP_URL is set without a PDS_BACKUP_PASSPHRASE of at least {_SHORTEST_PASSPHRASE} characters; backups "
-            "hold everybody's data and keys."
+            f"PDS_BACKUP_URL is set without a PDS_BACKUP_PASSPHRASE of at least {_SHORTEST_PASSPHRASE} characters; "
+            "backups hold everybody's data and keys."
         )
     if bool(settings.backup_s3_access_key_id) != bool(settings.backup_s3_secret_access_key):
         problems.append("PDS_BACKUP_S3_ACCESS_KEY_ID and PDS_BACKUP_S3_SECRET_ACCESS_KEY go together.")

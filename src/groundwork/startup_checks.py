@@ -55,6 +55,7 @@ def dangers_of(hosts: Iterable[str], switched_on: Mapping[Danger, str]) -> list[
     if public is None:
         return []
     return [
-        f"{name} {danger.value}, which is not allowed with the public host name {public}. Change {name}, or use a local host name."
+        f"{name} {danger.value}, which is not allowed with the public host name {public}. Change {name}, or use a "
+        "local host name."
         for danger, name in switched_on.items()
     ]

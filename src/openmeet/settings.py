@@ -29,11 +29,17 @@ class Settings:
     site_name: str = setting("OpenMeet", doc="The name at the top of every page and in e-mails")
     accent_color: str = setting(
         "",
-        doc="The colour of buttons and links, as #rrggbb; it is adjusted to be readable in the light and the dark scheme; empty: green",
+        doc=(
+            "The colour of buttons and links, as #rrggbb; it is adjusted to be readable in the light "
+            "and the dark scheme; empty: green"
+        ),
     )
     language: str = setting(
         "en",
-        doc="The language of pages and e-mails for people who chose no language and whose browser accepts no language of the site",
+        doc=(
+            "The language of pages and e-mails for people who chose no language "
+            "and whose browser accepts no language of the site"
+        ),
     )
     public_url: str = setting("http://127.0.0.1:8080", doc="The URL at which people reach the site")
     host: str = setting("127.0.0.1", doc="The address to listen on")
@@ -42,7 +48,10 @@ class Settings:
     trusted_proxy_hops: int = setting(0, doc="The number of your reverse proxies in front of the program")
     proxies_name_tenant: bool = setting(
         default=False,
-        doc="Trusts the header x-tenant-id: your proxies set it to the community of the request, and remove it from client requests",
+        doc=(
+            "Trusts the header x-tenant-id: your proxies set it to the community of the request, and remove it "
+            "from client requests"
+        ),
     )
     moderators: tuple[str, ...] = setting(
         (), doc="E-mail addresses or DIDs of moderators, in addition to those named by openmeet moderation name"
@@ -52,18 +61,27 @@ class Settings:
     data_directory: Path = setting(Path("var/openmeet"), doc="The folder for files: databases, keys, e-mails")
     places_file: Path | None = setting(
         None,
-        doc="The file with the list of towns (20 MB), created when it is first needed; empty: a file in the data directory",
+        doc=(
+            "The file with the list of towns (20 MB), created when it is first needed; empty: a file in the data "
+            "directory"
+        ),
     )
     map_tiles: Path | None = setting(
         None,
-        doc="A folder of map tiles, as zoom/x/y.png (or jpg, webp), which add streets to the map; empty: the map shows only towns",
+        doc=(
+            "A folder of map tiles, as zoom/x/y.png (or jpg, webp), which add streets to the map; empty: the map "
+            "shows only towns"
+        ),
     )
     map_credit: str = setting(
         "", doc="The attribution shown below maps with these tiles, such as © OpenStreetMap contributors"
     )
     geocoder: Literal["", "photon", "nominatim"] = setting(
         "",
-        doc="The kind of geocoder that looks up streets and venues; empty: none, so searches are never sent to another server",
+        doc=(
+            "The kind of geocoder that looks up streets and venues; empty: none, so searches are never sent to "
+            "another server"
+        ),
     )
     geocoder_url: str = setting("", doc="The URL of the geocoder; http and other ports only in your own network")
     geocoder_credit: str = setting(
@@ -80,7 +98,10 @@ class Settings:
     network_database_schema: str = setting("", doc="The PostgreSQL schema of the network database; empty: public")
     database_connections: int = setting(
         CONNECTIONS,
-        doc="The maximum number of connections per process and PostgreSQL database; each community has one database, and the network another",
+        doc=(
+            "The maximum number of connections per process and PostgreSQL database; each community has one database, "
+            "and the network another"
+        ),
         minimum=1,
     )
     broker_url: str = setting("embedded:", doc="The broker between consumer and processor: embedded: or amqp://…")
@@ -117,52 +138,82 @@ class Settings:
     )
     run_by: str = setting(
         "",
-        doc="The name and address of the organisation or person that runs the site, for the pages about the site and privacy",
+        doc=(
+            "The name and address of the organisation or person that runs the site, for the pages about the site "
+            "and privacy"
+        ),
     )
     contact: str = setting("", doc="The e-mail address on the help pages, for questions to the operators")
     texts_directory: Path | None = setting(
         None,
-        doc="A folder with about.md, terms.md, privacy.md and accessibility.md, or terms.de.md in one language; empty: general texts",
+        doc=(
+            "A folder with about.md, terms.md, privacy.md and accessibility.md, "
+            "or terms.de.md in one language; empty: general texts"
+        ),
     )
     metrics_token: Secret = setting(Secret(""), doc="A bearer token with which public addresses can read /metrics")
 
     api_requests_per_minute: int = setting(
         600,
-        doc="How many requests one token or session may send to the JSON API in a minute; one address may send four times as many; 0: no limit",
+        doc=(
+            "How many requests one token or session may send to the JSON API in a minute; one address may send four "
+            "times as many; 0: no limit"
+        ),
     )
 
     client_connections: int = setting(
         4_000,
-        doc="The maximum number of client connections per process, if the system allows that many open files; beyond it, a new connection replaces one that keeps the process waiting",
+        doc=(
+            "The maximum number of client connections per process, if the system allows that many open files; beyond "
+            "it, a new connection replaces one that keeps the process waiting"
+        ),
         minimum=LEAST_CONNECTIONS,
     )
     client_connections_per_address: int = setting(
         0,
-        doc="The maximum number of these connections per address (an IPv6 /64); 0: a quarter; does not apply behind your proxies",
+        doc=(
+            "The maximum number of these connections per address (an IPv6 /64); 0: a quarter; does not apply behind "
+            "your proxies"
+        ),
         minimum=0,
     )
     live_streams: int = setting(
         2_000,
-        doc="The maximum number of live streams per process, for chats and again for other pages; further pages try again later",
+        doc=(
+            "The maximum number of live streams per process, for chats "
+            "and again for other pages; further pages try again later"
+        ),
         minimum=0,
     )
 
     pages_per_minute: int = setting(
         1800,
-        doc="How many pages and feeds one address (an IPv6 /64) may request in a minute, and twenty times as many pictures; 0: no limit",
+        doc=(
+            "How many pages and feeds one address (an IPv6 /64) may request in a minute, "
+            "and twenty times as many pictures; 0: no limit"
+        ),
     )
 
     addresses_kept_days: int = setting(
         90,
-        doc="How many days e-mail addresses of people without an account are stored after the last event that they answered, or after their invitation ended; 0: no limit",
+        doc=(
+            "How many days e-mail addresses of people without an account are stored after the last event that they "
+            "answered, or after their invitation ended; 0: no limit"
+        ),
     )
     deleted_kept_days: int = setting(
         30,
-        doc="How many days texts, places, links and pictures of deleted events, series and groups, texts of withdrawn answers, and dead letters are stored; 0: no limit",
+        doc=(
+            "How many days texts, places, links and pictures of deleted events, series "
+            "and groups, texts of withdrawn answers, and dead letters are stored; 0: no limit"
+        ),
     )
     answers_kept_days: int = setting(
         90,
-        doc="How many days after an event the names of guests, answers to questions and imported lists of people are stored; 0: no limit",
+        doc=(
+            "How many days after an event the names of guests, answers to questions "
+            "and imported lists of people are stored; 0: no limit"
+        ),
     )
     chat_kept_days: int = setting(
         0, doc="The maximum number of days that chat messages are stored; hosts can choose fewer; 0: no limit"
@@ -180,7 +231,12 @@ class Settings:
     )
     erasure_ledger: Path | None = setting(
         None,
-        doc="The file that lists deleted accounts and requests for deletion by id, without names. Every role reads it at its start, so that deleted accounts do not reappear when a backup is restored. Keep it outside of everything that is backed up and restored together with the database. Default: `erasures.jsonl` in the data directory, which is suitable only if that directory is never restored",
+        doc=(
+            "The file that lists deleted accounts and requests for deletion by id, without names. Every role reads it "
+            "at its start, so that deleted accounts do not reappear when a backup is restored. Keep it outside of "
+            "everything that is backed up and restored together with the database. Default: `erasures.jsonl` in the "
+            "data directory, which is suitable only if that directory is never restored"
+        ),
     )
 
     worker_processes: int = setting(
@@ -196,17 +252,27 @@ class Settings:
     )
     worker_seconds_per_person: Seconds = setting(
         120.0,
-        doc="How many seconds of processor time parsing one person’s files may take within ten minutes; one address may use four times as much",
+        doc=(
+            "How many seconds of processor time parsing one person’s files may take within ten minutes; one address "
+            "may use four times as much"
+        ),
     )
 
     network_shown: Literal["nothing", "familiar", "everything"] = setting(
         "familiar",
-        doc="Which events from the network are on the front page, in its feed, in the sitemap and in notifications: nothing, familiar (by people who signed in here or are followed by a group) or everything; searches always show everything",
+        doc=(
+            "Which events from the network are on the front page, in its feed, in the sitemap "
+            "and in notifications: nothing, familiar (by people who signed in here or are followed by a group) "
+            "or everything; searches always show everything"
+        ),
     )
 
     network_near: str = setting(
         "",
-        doc="Latitude, longitude and distance, such as 48.21, 16.37, 50: events within this many kilometres of the point are also shown on these pages",
+        doc=(
+            "Latitude, longitude and distance, such as 48.21, 16.37, 50: events within this many kilometres of the "
+            "point are also shown on these pages"
+        ),
     )
 
     dev_mode: bool = setting(default=False, doc="Development mode: relaxes rules that are meant for public servers")
@@ -216,7 +282,10 @@ class Settings:
     )
     mail_url: Secret = setting(
         Secret(""),
-        doc="The mail server: smtp://user:password@host:port; with folder:/path, e-mails become files there and are not sent",
+        doc=(
+            "The mail server: smtp://user:password@host:port; with folder:/path, e-mails become files there "
+            "and are not sent"
+        ),
     )
     mail_from: str = setting("OpenMeet <no-reply@openmeet.invalid>", doc="The sender of e-mails")
     mail_reply_to: str = setting("", doc="The address for replies to e-mails; empty: the sender’s")
@@ -238,11 +307,17 @@ class Settings:
     plc_url: str = setting("http://127.0.0.1:2582", doc="The PLC directory for did:plc")
     second_plc_url: str = setting(
         "",
-        doc="A second PLC directory for a did:plc that the first does not know; for development networks that follow other networks",
+        doc=(
+            "A second PLC directory for a did:plc that the first does not know; for development networks that follow "
+            "other networks"
+        ),
     )
     firehose_urls: tuple[str, ...] = setting(
         (),
-        doc="WebSocket URLs of PDSes to follow, each trusted only for its own accounts; as ws://inner=https://public if the URL differs from the one that its accounts name",
+        doc=(
+            "WebSocket URLs of PDSes to follow, each trusted only for its own accounts; as ws://inner=https://public "
+            "if the URL differs from the one that its accounts name"
+        ),
     )
     relay_urls: tuple[str, ...] = setting((), doc="WebSocket URLs of relays to follow, for any account")
     relays_from_the_start: bool = setting(
@@ -250,7 +325,10 @@ class Settings:
     )
     relay_checks: Literal["full", "light"] = setting(
         "full",
-        doc="How a relay’s commits are checked: full, or light, which checks signatures but not whether operations were left out",
+        doc=(
+            "How a relay’s commits are checked: full, or light, which checks signatures but not whether operations "
+            "were left out"
+        ),
     )
     jetstream_urls: tuple[str, ...] = setting(
         (),
@@ -258,11 +336,17 @@ class Settings:
     )
     call_hosts: tuple[str, ...] = setting(
         (),
-        doc="Host names of your own video call servers (Jitsi, BigBlueButton, Nextcloud Talk …): in imported calendar files, links to them become join links, which only attendees see",
+        doc=(
+            "Host names of your own video call servers (Jitsi, BigBlueButton, Nextcloud Talk …): in imported calendar "
+            "files, links to them become join links, which only attendees see"
+        ),
     )
     labelers: tuple[str, ...] = setting(
         (),
-        doc="DIDs of labelers: content that they label !hide, !takedown or spam is not shown until a moderator decides otherwise",
+        doc=(
+            "DIDs of labelers: content that they label !hide, !takedown or spam is not shown until a moderator "
+            "decides otherwise"
+        ),
     )
     lexicon_authority: str = setting(
         OWN_AUTHORITY,
@@ -270,7 +354,10 @@ class Settings:
     )
     accept_bare_audience: bool = setting(
         default=True,
-        doc="Accepts service tokens whose audience is only the site’s DID, as from older PDSes, in addition to did#openmeet",
+        doc=(
+            "Accepts service tokens whose audience is only the site’s DID, as from older PDSes, in addition to "
+            "did#openmeet"
+        ),
     )
     matrix_url: str = setting(
         "", doc="The URL of the Matrix homeserver that chat rooms can be mirrored to; empty: no Matrix bridge"
@@ -280,7 +367,8 @@ class Settings:
     )
     matrix_as_token: Path | None = setting(
         None,
-        doc="The file with the bridge’s token, which `openmeet matrix registration` writes; default: `matrix.token` in the data"
+        doc="The file with the bridge’s token, which `openmeet matrix registration` writes; default: `matrix.token` "
+        "in the data"
         " directory",
     )
     matrix_federate: bool = setting(

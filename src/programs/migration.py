@@ -73,7 +73,8 @@ async def run(http: HttpClient, state: MoveState, options: MigrationOptions) -> 
     )
     new, was_made = await account.sign_in_or_create(http, clock, old, state.new, new_account)
     say(
-        f"{_STEP_LABELS[MigrationStep.ACCOUNT]:11}{'made' if was_made else 'found'} at {state.new} as {state.handle}; {old.did}"
+        f"{_STEP_LABELS[MigrationStep.ACCOUNT]:11}{'made' if was_made else 'found'} at {state.new} as "
+        f"{state.handle}; {old.did}"
     )
     with _progress() as on_progress:
         move = migrate.Migration(old, new, options.state_file.absolute().parent, options.directory, on_progress)

@@ -205,7 +205,10 @@ def _require_installation(settings: Settings) -> None:
     if is_default and not (default_folder / "openmeet.db").exists():
         raise SettingsRefused(
             [
-                f"There is no database in {default_folder.absolute()}. Name the settings of your site with --settings FILE."
+                (
+                    f"There is no database in {default_folder.absolute()}. Name the settings of your site with "
+                    "--settings FILE."
+                )
             ]
         )
 

@@ -67,7 +67,10 @@ def _queue_probe(platform: Platform) -> Probe:
 
 
 def _pictures_probe(platform: Platform) -> Probe:
-    advice = "Check the settings OPENMEET_BLOBS…, and the credentials if it is a bucket; until then, pictures cannot be uploaded."
+    advice = (
+        "Check the settings OPENMEET_BLOBS…, and the credentials if it is a bucket; until then, pictures cannot be "
+        "uploaded."
+    )
     return Probe(lambda: try_writing(platform.pictures, "web"), every_seconds=_PICTURES_SECONDS, advice=advice)
 
 

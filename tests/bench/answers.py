@@ -87,8 +87,8 @@ async def _rows_alone() -> float:
     try:
         await connection.execute(f"drop schema if exists {schema} cascade; create schema {schema}")
         await connection.execute(
-            f"create table {schema}.alone (id text primary key, about text not null, who text not null, body text not null);"
-            f"create index on {schema}.alone (about, who)"
+            f"create table {schema}.alone (id text primary key, about text not null, who text not null, body text not "
+            f"null);create index on {schema}.alone (about, who)"
         )
         taken = f"select count(*) from {schema}.alone where about = 'place' and who = $1"
         places = ", ".join(

@@ -214,8 +214,9 @@ async def _search() -> dict[int, float]:
                         }
                     )
                 await tx.execute_many(
-                    "insert into chat_messages (id, room_id, number, user_id, kind, body, details, revision, said_at, search_words)"
-                    " values (:id, :room, :number, :person, 'text', 'The key', '{}', 1, :at, :words)",
+                    "insert into chat_messages (id, room_id, number, user_id, kind, body, details, revision, "
+                    "said_at, search_words) values (:id, :room, :number, :person, 'text', 'The key', '{}', 1, :at, "
+                    ":words)",
                     rows,
                 )
         found = {}

@@ -210,7 +210,10 @@ def _copies(count: int, table: str, columns: list[str], changed: Mapping[str, st
     values = ", ".join(changed.get(name, f"o.{name}") for name in columns)
     # The one row that the real code has made.
     original = f"(select * from {table} where id not like 'u%' and id not like 'e%' limit 1) o"
-    return f"insert into {table} ({names}) {_NUMBERS.format(count=count)}select {values} from n cross join {original}{beside}"
+    return (
+        f"insert into {table} ({names}) {_NUMBERS.format(count=count)}select {values} from n cross "
+        f"join {original}{beside}"
+    )
 
 
 async def _columns(connection: "asyncpg.Connection[asyncpg.Record]", table: str) -> list[str]:

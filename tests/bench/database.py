@@ -19,7 +19,10 @@ ROWS_EACH = 200
 INTERACTIVE_EACH = 30
 UNGROUPED_ROWS = 2_000
 
-TABLE = "create table rows (caller bigint not null, number bigint not null, body bytea not null, primary key (caller, number))"
+TABLE = (
+    "create table rows (caller bigint not null, number bigint not null, body bytea not null, primary key (caller, "
+    "number))"
+)
 INSERT = "insert into rows (caller, number, body) values (:caller, :number, :body)"
 BODY = bytes(200)
 

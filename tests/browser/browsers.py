@@ -353,7 +353,8 @@ async def unclear_names(page: Page) -> list[str]:
           const does = (one) => one.matches('a')
             ? one.href
             : [one.form?.action, one.name, one.value, one.getAttribute('formaction'),
-               ...[...(one.form?.querySelectorAll('input[type=hidden]:not([name=in_list])') ?? [])].map((each) => each.name + each.value)].join(' ');
+               ...[...(one.form?.querySelectorAll('input[type=hidden]:not([name=in_list])') ?? [])].map((each) =>
+                   each.name + each.value)].join(' ');
           const known = new Map();
           const unclear = new Set();
           for (const one of document.querySelectorAll('main a[href], main button')) {
@@ -378,7 +379,8 @@ async def unseen_focus(page: Page) -> list[str]:
             if (!one.getBoundingClientRect().width || one.disabled || one.tabIndex < 0) return false;
             one.focus();
             const shows = (each) => each && getComputedStyle(each).outlineStyle !== 'none';
-            return one.tabIndex > 0 || (document.activeElement === one && !shows(one) && !shows(one.closest('.event-card, .event-tile, .group-card, .date')));
+            return one.tabIndex > 0 || (document.activeElement === one && !shows(one) &&
+                !shows(one.closest('.event-card, .event-tile, .group-card, .date')));
           })
           .map((one) => one.outerHTML.slice(0, 100))"""
     )

@@ -12,7 +12,8 @@ _STOP = """() => {
   if (!one || one === document.body) return { name: "", problem: "" };
   const holder = one.closest(".event-card, .group-card, .date, .pick, .option");
   const shows = (each) => each && getComputedStyle(each).outlineStyle !== "none";
-  const name = (one.getAttribute("aria-label") || one.labels?.[0]?.innerText || one.innerText || one.value || "").replace(/\\s+/g, " ").trim();
+  const name = (one.getAttribute("aria-label") || one.labels?.[0]?.innerText || one.innerText || one.value ||
+      "").replace(/\\s+/g, " ").trim();
   // Chromium draws the outline of the button that opens a calendar itself.
   const isDrawn = /^date/.test(one.type) || shows(one) || shows(holder);
   const box = (shows(one) ? one : holder ?? one).getBoundingClientRect();

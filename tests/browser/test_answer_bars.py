@@ -307,7 +307,8 @@ async def test_only_here_shares_the_line_of_the_buttons_on_a_desktop(
         await page.goto(f"/events/{event.slug}")
         middles = await page.eval_on_selector_all(
             ".answer-buttons > *, .answer .chip",
-            "all => all.map((one) => one.getBoundingClientRect()).filter((box) => box.width).map((box) => box.top + box.height / 2)",
+            "all => all.map((one) => one.getBoundingClientRect()).filter((box) => box.width).map((box) => box.top "
+            "+ box.height / 2)",
         )
         assert await page.locator(".answer .chip").inner_text() == "Only here"
     assert len(middles) == 3

@@ -26,7 +26,8 @@ _SHIFTS = """() => new Promise((done) => {
     const boxOf = (box) => [box.x, box.y, box.width, box.height].map(Math.round).join(" ");
     new PerformanceObserver((list) => {
         for (const one of list.getEntries())
-            for (const part of one.sources) moved.push([one.value, boxOf(part.previousRect), boxOf(part.currentRect), nameOf(part.node)]);
+            for (const part of one.sources) moved.push([one.value, boxOf(part.previousRect), boxOf(part.currentRect),
+                nameOf(part.node)]);
     }).observe({ type: "layout-shift", buffered: true });
     requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(moved), 50)));
 })"""
@@ -40,7 +41,8 @@ _BLOCKS = """() => [...document.querySelectorAll(".wk-block")].map((one) => {
 # Texts that are cut off without an ellipsis.
 _CLIPPED = """() => [...document.querySelectorAll(".wk-block")].filter((one) => one.checkVisibility()).flatMap((one) => {
     const box = one.getBoundingClientRect();
-    const [title, clock] = [one.querySelector(".cal-title"), one.querySelector(".wk-line")].map((each) => each?.getBoundingClientRect());
+    const [title, clock] = [one.querySelector(".cal-title"), one.querySelector(".wk-line")].map((each) =>
+        each?.getBoundingClientRect());
     const isShort = one.matches(".is-short");
     const words = one.querySelector(".cal-title")?.textContent ?? "";
     const isWide = one.querySelector(".cal-title")?.scrollWidth > title?.width + 1;

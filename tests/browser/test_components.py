@@ -112,7 +112,8 @@ async def test_font_sizes_are_those_of_the_scale(page: Page, size: dict[str, int
     found = await page.evaluate(
         """([sizes, titles, small, noText]) => [...document.querySelectorAll('main, main *')]
           .filter((one) => [...one.childNodes].some((text) => text.nodeType === 3 && text.data.trim()))
-          .filter((one) => !one.closest(noText) && !one.closest('.hidden, option, template') && one.getBoundingClientRect().width > 1)
+          .filter((one) => !one.closest(noText) && !one.closest('.hidden, option, template') &&
+              one.getBoundingClientRect().width > 1)
           .map((one) => [one, Math.round(parseFloat(getComputedStyle(one).fontSize) * 10) / 10])
           .filter(([one, size]) => !sizes.includes(size)
             && !(size >= titles[0] && size <= titles[1] && one.closest('h1, .sample-title, .tile, .fact-main'))
@@ -172,7 +173,8 @@ async def test_forced_colours_keep_borders_and_states(page: Page) -> None:
           .filter((one) => {
             const style = getComputedStyle(one);
             const after = getComputedStyle(one, '::after');
-            return parseFloat(style.borderTopWidth) + parseFloat(style.borderBottomWidth) + parseFloat(style.outlineWidth) === 0
+            return parseFloat(style.borderTopWidth) + parseFloat(style.borderBottomWidth) +
+                parseFloat(style.outlineWidth) === 0
               && parseFloat(after.borderBottomWidth || 0) === 0 && style.textDecorationLine === 'none';
           })
           .map((one) => one.outerHTML.slice(0, 90))"""
@@ -186,7 +188,8 @@ async def test_selects_have_an_arrow_in_every_mode(page: Page) -> None:
     """
     arrow = """() => {
       const style = getComputedStyle(document.querySelector("select"));
-      return [style.appearance, style.backgroundImage.split("linear-gradient").length - 1, style.backgroundPositionX, style.backgroundImage];
+      return [style.appearance, style.backgroundImage.split("linear-gradient").length - 1, style.backgroundPositionX,
+          style.backgroundImage];
     }"""
     seen = {}
     for scheme in ("light", "dark"):
@@ -242,10 +245,12 @@ async def test_forced_colours_show_what_is_selected(browser: Browser, openmeet: 
 
 async def test_reduced_motion_is_respected(page: Page) -> None:
     moving = await page.evaluate(
-        """() => [...document.querySelectorAll('body, body *')].filter((one) => ['', '::before', '::after'].some((part) => {
+        """() => [...document.querySelectorAll('body, body *')].filter((one) => ['', '::before', '::after'].some((part)
+                => {
             const style = getComputedStyle(one, part || null);
             const seconds = (text) => Math.max(...text.split(',').map(parseFloat));
-            return seconds(style.transitionDuration) > 0 || (style.animationName !== 'none' && seconds(style.animationDuration) > 0);
+            return seconds(style.transitionDuration) > 0 || (style.animationName !== 'none' &&
+                seconds(style.animationDuration) > 0);
           })).map((one) => one.outerHTML.slice(0, 90))"""
     )
     assert moving == []
@@ -258,7 +263,8 @@ async def cut_off(page: Page) -> list[str]:
           .filter((one) => one.getBoundingClientRect().width > 1 && !one.closest('.hidden, .cal-bar, .wk-block'))
           .filter((one) => {
             const style = getComputedStyle(one);
-            const isCut = one.scrollWidth > one.clientWidth + 1 && style.overflowX !== 'visible' && style.textOverflow !== 'ellipsis';
+            const isCut = one.scrollWidth > one.clientWidth + 1 && style.overflowX !== 'visible' && style.textOverflow
+                !== 'ellipsis';
             return isCut && !['auto', 'scroll'].includes(style.overflowX);
           })
           .map((one) => `cut: ${one.outerHTML.slice(0, 90)}`)"""
@@ -275,7 +281,8 @@ async def tiny_targets(page: Page) -> list[str]:
             const box = (label || one).getBoundingClientRect();
             const isInSentence = one.closest('p') && getComputedStyle(one).display === 'inline';
             const after = getComputedStyle(one, '::after');
-            const reaches = after.position === 'absolute' && after.content !== 'none' && one.matches('h2 > a, h3 > a, h4 > a');
+            const reaches = after.position === 'absolute' && after.content !== 'none' &&
+                one.matches('h2 > a, h3 > a, h4 > a');
             return box.width && Math.min(box.width, box.height) < 23.5 && !isInSentence && !reaches;
           })
           .map((one) => `tiny: ${one.outerHTML.slice(0, 90)}`)"""

@@ -53,7 +53,10 @@ STORIES = {
     ),
     "there on a desk": ("p {{ {pale} }} @media (max-width: 50rem) {{ p {{ display: none }} }}", 1),
     "pale there when it is dark": (
-        "@media (min-width: 50rem) and (prefers-color-scheme: dark) {{ p {{ {pale} }} }} @media (max-width: 50rem) {{ p {{ display: none }} }}",
+        (
+            "@media (min-width: 50rem) and (prefers-color-scheme: dark) {{ p {{ {pale} }} }} @media (max-width: "
+            "50rem) {{ p {{ display: none }} }}"
+        ),
         1,
     ),
     "never pale": ("p {{ color: #000 }}", 0),

@@ -14,7 +14,8 @@ from tests.openmeet.site_under_test import event_by, person
 
 _DISTANCES = """() => [...document.querySelectorAll("#signing-out ~ .fold")].map(fold => {
     fold.open = true;
-    const [button, hint] = [fold.querySelector(".button"), fold.querySelector(".hint")].map(one => one.getBoundingClientRect());
+    const [button, hint] = [fold.querySelector(".button"), fold.querySelector(".hint")].map(one =>
+        one.getBoundingClientRect());
     return [button.top - hint.bottom, fold.getBoundingClientRect().bottom - button.bottom];
 })"""
 
@@ -43,7 +44,8 @@ _ENTRIES = """() => [...document.querySelectorAll(".menu a")].map(entry => {
 })"""
 _PROBLEM = """() => {
     const line = document.querySelector(".problems li");
-    return [line.getBoundingClientRect().height, parseFloat(getComputedStyle(line).lineHeight), line.querySelector("a").getBoundingClientRect().height];
+    return [line.getBoundingClientRect().height, parseFloat(getComputedStyle(line).lineHeight),
+        line.querySelector("a").getBoundingClientRect().height];
 }"""
 
 

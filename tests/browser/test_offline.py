@@ -355,7 +355,8 @@ async def test_new_answer_replaces_a_waiting_one(browser, openmeet: Deployment) 
                 const ask = () => navigator.serviceWorker.controller.postMessage(here);
                 // A message is lost if the browser ends the worker before it is handled.
                 const repeating = setInterval(ask, 1000);
-                navigator.serviceWorker.addEventListener("message", ({ data }) => data.isSending || (clearInterval(repeating), done()));
+                navigator.serviceWorker.addEventListener("message", ({ data }) => data.isSending ||
+                    (clearInterval(repeating), done()));
                 ask();
             })"""
         )

@@ -167,7 +167,8 @@ async def _conflict(here: Installation) -> None:
 async def _give_up(here: Installation) -> None:
     await here.do(
         """
-        insert into outbox_jobs (kind, subject, revision, state, due_at, attempts, partition, priority, reason_code, reason_params, lease, enqueued_at)
+        insert into outbox_jobs (kind, subject, revision, state, due_at, attempts, partition, priority, reason_code,
+            reason_params, lease, enqueued_at)
         values ('mail', 'x', 1, 'failed', :now, 5, '', 2, 'Refused', '', 0, :now)
         """,
         now=here.clock.now(),
@@ -177,7 +178,8 @@ async def _give_up(here: Installation) -> None:
 async def _hold_up_a_room(here: Installation) -> None:
     await here.do(
         """
-        insert into outbox_jobs (kind, subject, revision, state, due_at, attempts, partition, priority, reason_code, reason_params, lease, enqueued_at)
+        insert into outbox_jobs (kind, subject, revision, state, due_at, attempts, partition, priority, reason_code,
+            reason_params, lease, enqueued_at)
         values ('matrix_room', 'x', 1, 'due', :due, 0, '', 2, '', '', 0, :due)
         """,
         due=here.clock.now() - HOUR,

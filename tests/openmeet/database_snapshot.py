@@ -8,7 +8,8 @@ from groundwork.database.transaction import Database, Engine
 async def all_rows(db: Database, engine: Engine) -> dict[str, list[str]]:
     """Every row of every table, by table."""
     names = (
-        "select name from sqlite_master where type = 'table' and name not in ('search_index', 'search_chat_index') order by name"
+        "select name from sqlite_master where type = 'table' and name not in ('search_index', "
+        "'search_chat_index') order by name"
         if engine == "sqlite"
         else "select table_name as name from information_schema.tables where table_schema = current_schema()"
     )
@@ -24,7 +25,8 @@ async def rows_of_all_tables(db: Database, engine: Engine) -> dict[str, list[Map
     """All rows of all tables."""
     found: dict[str, list[Mapping[str, object]]] = {}
     listing = (
-        "select name from sqlite_master where type = 'table' and name not in ('search_index', 'search_chat_index') order by name"
+        "select name from sqlite_master where type = 'table' and name not in ('search_index', "
+        "'search_chat_index') order by name"
         if engine == "sqlite"
         else "select table_name as name from information_schema.tables where table_schema = current_schema() order by 1"
     )

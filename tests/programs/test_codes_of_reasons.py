@@ -33,12 +33,12 @@ STORED: Final[dict[tuple[str, str, str], str]] = {
         "insert into labelers (did, cursor, state, reason, changed_at) values (:key, 0, 'failing', :said, 0)"
     ),
     ("groundwork.queue", "0001", "queue_dead_letters.reason"): (
-        "insert into queue_dead_letters (position, partition_by, routing_key, message_id, body, reason, attempts, buried_at)"
-        " values (:number, '', '', :key, :body, :said, 1, 0)"
+        "insert into queue_dead_letters (position, partition_by, routing_key, message_id, body, reason, attempts, "
+        "buried_at) values (:number, '', '', :key, :body, :said, 1, 0)"
     ),
     ("groundwork.queue", "0001", "queue_messages.reason"): (
-        "insert into queue_messages (position, partition_by, routing_key, message_id, body, published_at, lease, attempts, reason)"
-        " values (:number, '', '', :key, :body, 0, 0, 1, :said)"
+        "insert into queue_messages (position, partition_by, routing_key, message_id, body, published_at, lease, "
+        "attempts, reason) values (:number, '', '', :key, :body, 0, 0, 1, :said)"
     ),
     ("aurora_locus", "0011", "backups.reason"): (
         "insert into backups (id, state, started_at, heartbeat_at, reason) values (:key, 'failed', 0, 0, :said)"

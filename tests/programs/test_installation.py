@@ -168,7 +168,8 @@ async def test_answers_written_are_counted_by_community(installation: Installati
 
 
 PAID_LONG_AGO = """
-    insert into outbox_jobs (kind, subject, revision, state, due_at, attempts, partition, priority, reason_code, reason_params, lease, enqueued_at)
+    insert into outbox_jobs (kind, subject, revision, state, due_at, attempts, partition, priority, reason_code,
+        reason_params, lease, enqueued_at)
     values ('mail', 'x', 1, 'completed', :then, 1, '', 2, '', '', 0, :then)
 """
 

@@ -24,7 +24,8 @@ class Seats:
     async def look(self, db: Database) -> None:
         question = """
             select e.id, e.capacity, e.status, e.removed_at, e.deleted_at,
-                   sum(case when a.status in ('attending', 'attended') or a.offered_until is not null then 1 else 0 end) as seated,
+                   sum(case when a.status in ('attending', 'attended')
+                       or a.offered_until is not null then 1 else 0 end) as seated,
                    sum(case when a.status = 'waitlisted' and a.offered_until is null then 1 else 0 end) as waiting
               from events e join attendances a on a.event_id = e.id
              where e.capacity is not null

@@ -145,6 +145,7 @@ async def _unfinished(db: Database) -> list[tuple[Any, ...]]:
         )
         jobs = await reader.fetch(
             # Nobody in the simulation reads e-mail, and no program here sends any.
-            "select kind, subject, state, attempts, reason_code, reason_params, due_at from outbox_jobs where state in ('due', 'leased') and kind <> 'mail'"
+            "select kind, subject, state, attempts, reason_code, reason_params, due_at from outbox_jobs "
+            "where state in ('due', 'leased') and kind <> 'mail'"
         )
     return [tuple(row) for row in [*publications, *jobs]]

@@ -22,7 +22,8 @@ _DID = re.compile(r"did:[a-z]+:[A-Za-z0-9._-]+")
 _ANYTHING = re.compile(r"consent|copy|moves|signs|anew|stream|consumer|away|back|killed|limits|on its way")
 
 EVENTS = """
-    select id, title, description, visibility, status, revision, record_uri, removed_at, deleted_at, is_read_only from events
+    select id, title, description, visibility, status, revision, record_uri, removed_at, deleted_at, is_read_only
+        from events
 """
 ANSWERS = "select id, event_id, user_id, status, source, revision, record_uri, answered_at from attendances"
 # Times on the simulated clock, which always advances between two operations.
@@ -31,9 +32,13 @@ PUBLICATIONS = """
            is_withdrawn, was_deleted_elsewhere, reason, edited_at, due_at
       from publications where changed_at >= :since
 """
-RECORDS = "select uri as id, rev, version_rev, previous_known_rev, state, reason, cid, subject_uri from records where seen_at >= :since"
+RECORDS = (
+    "select uri as id, rev, version_rev, previous_known_rev, state, reason, cid, subject_uri from records "
+    "where seen_at >= :since"
+)
 DECISIONS = """
-    select uri || ' ' || field || ' as of ' || theirs_rev as id, previous_known_rev, ours, theirs, ours_revision, policy, result
+    select uri || ' ' || field || ' as of ' || theirs_rev as id, previous_known_rev, ours, theirs, ours_revision,
+        policy, result
       from merge_decisions
 """
 JOBS = """

@@ -56,7 +56,8 @@ class AccountMove:
 
 
 _COLUMNS = """
-    did, target, handle, stage, revision, operation, problem, has_records, blobs, blobs_sent, blobs_lost, started_at, changed_at
+    did, target, handle, stage, revision, operation, problem, has_records, blobs, blobs_sent, blobs_lost, started_at,
+    changed_at
 """
 _FIND = f"select {_COLUMNS} from moves where did = :did"
 _BEGIN = """
@@ -90,7 +91,10 @@ _DONE = """
      where did = :did and revision = :revision and stage = 'finishing'
 """
 _PROBLEM = "update moves set problem = :problem, changed_at = :now where did = :did and revision = :revision"
-_AGAIN = "update moves set revision = revision + 1, problem = '' where did = :did and stage in ('copying', 'finishing') returning revision"
+_AGAIN = (
+    "update moves set revision = revision + 1, problem = '' where did = :did and stage in ('copying', 'finishing') "
+    "returning revision"
+)
 _BEGIN_LAST_STEP = "update moves set problem = '' where did = :did and revision = :revision and stage = 'finishing'"
 # While the last step is running, the identity can change at any moment. Only after it has failed is there a problem.
 _DELETE = """

@@ -38,7 +38,8 @@ _LIVES = """
     s.signed_in_at > :remembered_after and (s.is_remembered = 1 or b.rotated_at > :ephemeral_after)
 """
 _SIGNED_IN = f"""
-    select s.did, a.handle, a.email, a.email_confirmed_at, a.awaits, a.language, r.status, s.is_remembered, s.signed_in_at, s.proven_at
+    select s.did, a.handle, a.email, a.email_confirmed_at, a.awaits, a.language, r.status, s.is_remembered,
+        s.signed_in_at, s.proven_at
       from browser_sign_ins s
       join browsers b on b.id_hash = s.id_hash
       join accounts a on a.did = s.did
@@ -53,7 +54,8 @@ _OF_ACCOUNT = f"""
      order by b.rotated_at desc, s.id_hash
 """
 _INSERT = """
-    insert into browsers (id_hash, session_hash, previous_hash, is_seen, rotated_at, chosen_did, user_agent, address, created_at)
+    insert into browsers (id_hash, session_hash, previous_hash, is_seen, rotated_at, chosen_did, user_agent, address,
+        created_at)
     values (:id_hash, :session_hash, null, 0, :now, :did, :user_agent, :address, :now)
     on conflict (id_hash) do nothing
 """

@@ -55,7 +55,10 @@ _TAKE = """
 _GIVE_BACK = (
     "update password_guesses set used = used - 1 where subject = :subject and source_hash = :source_hash and used > 0"
 )
-_FIND = "select used, resets_at from password_guesses where subject = :subject and source_hash = :source_hash and resets_at > :now"
+_FIND = (
+    "select used, resets_at from password_guesses where subject = :subject and source_hash = :source_hash "
+    "and resets_at > :now"
+)
 _KNOWN = (
     "select seen_at from known_sources where subject = :subject and source_hash = :source_hash and seen_at > :after"
 )

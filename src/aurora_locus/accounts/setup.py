@@ -111,8 +111,8 @@ async def _session_secret(settings: PdsSettings, db: Database, sealer: Sealer) -
     secret = configured or await server_keys.find_or_make(db, sealer, server_keys.SESSION_SECRET)
     if len(secret) < MIN_SECRET_BYTES:
         why = (
-            f"PDS_JWT_SECRET is too short: anyone who guesses it can sign in as anyone. Set one of at least {MIN_SECRET_BYTES} "
-            "characters"
+            "PDS_JWT_SECRET is too short: anyone who guesses it can sign in as anyone. Set one of at least "
+            f"{MIN_SECRET_BYTES} characters"
         )
         async with db.reader() as reader:
             if await reader.fetch_one(_ANY_ACCOUNT) is None:

@@ -20,7 +20,8 @@ IDLE = 2 * HOUR
 _NOTED = HOUR // 12
 
 _INSERT = """
-    insert into operator_sessions (id_hash, operator, signed_in_at, seen_at) values (:id_hash, :operator, :signed_in_at, :now)
+    insert into operator_sessions (id_hash, operator, signed_in_at, seen_at)
+        values (:id_hash, :operator, :signed_in_at, :now)
 """
 _FIND = """
     select s.operator, s.seen_at from operator_sessions s

@@ -54,7 +54,10 @@ def _faults_of_row(row: Row, newest: dict[str, str]) -> Iterator[str]:
                 yield f"Event {seq} of {did} is about {repo}."
             before = newest.get(did)
             if before is not None and since is not None and since != before:
-                yield f"Event {seq} of {did} follows the revision {since}, but the event before it has {before}: one is missing."
+                yield (
+                    f"Event {seq} of {did} follows the revision {since}, but the event before it has {before}: one is "
+                    "missing."
+                )
             newest[did] = rev
         case events.SyncMessage(rev=rev):
             newest[did] = rev

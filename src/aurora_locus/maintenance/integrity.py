@@ -322,7 +322,8 @@ class _RepositoryCheck:
             after = (rows[-1]["collection"], rows[-1]["rkey"], rows[-1]["cid"])
         if stored_references != self._blobs:
             self._wrong(
-                f"References to blobs: {len(self._blobs - stored_references)} are missing, {len(stored_references - self._blobs)} have no record."
+                f"References to blobs: {len(self._blobs - stored_references)} are missing, "
+                f"{len(stored_references - self._blobs)} have no record."
             )
 
     async def _blob_files(self) -> None:

@@ -123,8 +123,8 @@ async def require_empty(target: RestoreTarget, manifest: Manifest) -> None:
     newest = head(versions_folder(PACKAGE))
     if manifest.revision > newest:
         raise Refused(
-            f"The backup's tables have revision {manifest.revision}, but this program knows only revisions up to {newest}: "
-            "use the program that made the backup, or a newer one."
+            f"The backup's tables have revision {manifest.revision}, but this program knows only revisions up to "
+            f"{newest}: use the program that made the backup, or a newer one."
         )
     if await current_revision(target.url, SCHEMA, PACKAGE):
         raise Refused("There is already a database in that place. A backup can only be restored into an empty place.")

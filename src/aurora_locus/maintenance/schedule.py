@@ -29,8 +29,8 @@ _AFTER_FAILURE_SECONDS = 3600
 
 _WITHOUT_BACKUP = (
     "The database must be migrated (revision {present} to {wanted}), and there would be no way back without a backup. Set "
-    "PDS_BACKUP_URL and PDS_BACKUP_PASSPHRASE, so that a backup is made first, or make one yourself (pg_dump) and start once "
-    "with PDS_MIGRATE_WITHOUT_BACKUP=true."
+    "PDS_BACKUP_URL and PDS_BACKUP_PASSPHRASE, so that a backup is made first, or make one yourself (pg_dump) and "
+    "start once with PDS_MIGRATE_WITHOUT_BACKUP=true."
 )
 
 # How many copies of the SQLite file from before migrations are kept, if no vault is configured.

@@ -71,8 +71,9 @@ def unexpected_effects(settings: PdsSettings) -> list[str]:
         notes.append("No e-mail is sent: PDS_EMAIL_SMTP_URL is not set.")
     if 0 < len(settings.jwt_secret.reveal().encode()) < MIN_SECRET_BYTES:
         notes.append(
-            "PDS_JWT_SECRET is short enough to be guessed. It is kept, so that nobody has to sign in again; after the move set a "
-            f"new one of at least {MIN_SECRET_BYTES} characters, and the old one as PDS_JWT_SECRET_PREVIOUS for 90 days."
+            "PDS_JWT_SECRET is short enough to be guessed. It is kept, so that nobody has to sign in again; after "
+            f"the move set a new one of at least {MIN_SECRET_BYTES} characters, and the old one as "
+            "PDS_JWT_SECRET_PREVIOUS for 90 days."
         )
     return notes
 

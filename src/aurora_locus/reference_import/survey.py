@@ -85,8 +85,8 @@ def _survey_account(findings: Survey, folder: OldFolder, scratch: Path, person: 
                 findings.lost.append(f"{person.did}: the path {path!r} is left out: {why}.")
             if repository.is_foreign:
                 findings.lost.append(
-                    f"{person.did}: its head was signed with another key, as after a migration without writes since; it is signed "
-                    "again with its key here, and announced with #sync."
+                    f"{person.did}: its head was signed with another key, as after a migration without writes since; "
+                    "it is signed again with its key here, and announced with #sync."
                 )
             findings.count("records", len(repository.plan.changes))
             findings.count("blocks", repository.blocks)

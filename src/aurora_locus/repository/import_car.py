@@ -131,8 +131,8 @@ async def _checked(head: Head, files: ImportFiles, workers: ChargedPool) -> Chec
         if stopped.reason is StopReason.CRASH:
             raise InvalidInput("", "The repository cannot be imported: reading the file fails.") from None
         raise TooLarge(
-            "The repository cannot be imported: checking it takes more time or memory than this server allows for a file of its "
-            "size."
+            "The repository cannot be imported: checking it takes more time or memory than this server allows for a "
+            "file of its size."
         ) from None
     except TooMany as busy:
         # Without the name of the pool, which clients of the protocol do not know.
@@ -185,9 +185,13 @@ class _Upload:
         if changes + self.checked.blob_references <= IN_ONE_STEP:
             return list(self.exchange.changes(is_known=True if is_hidden else None))
         how = (
-            "Import it in parts: first an older, smaller copy of the repository, then this one. Only the difference is stored then."
+            "Import it in parts: first an older, smaller copy of the repository, then this one. Only the "
+            "difference is stored then."
             if is_hidden
-            else "Deactivate the account first (deactivateAccount): then any number of new records can be imported. Activate it afterwards."
+            else (
+                "Deactivate the account first (deactivateAccount): then any number of new records can be imported. "
+                "Activate it afterwards."
+            )
         )
         raise TooLarge(f"This would change {changes} records at once; at most {IN_ONE_STEP} can. {how}")
 
@@ -214,9 +218,10 @@ async def _store(repositories: Repositories, head: Head, upload: _Upload, key: P
     except TransactionTooLong:
         await _delete_staged(repositories, commit)
         raise Unavailable(
-            f"Nothing was changed: the {upload.checked.changes} changed records of this repository take the database longer than "
-            "one transaction may last here. Try again at a quieter time. If that fails as well, import it in parts: first "
-            "an older, smaller copy of the repository, then this one. Only the difference is stored then."
+            f"Nothing was changed: the {upload.checked.changes} changed records of this repository take the database "
+            "longer than one transaction may last here. Try again at a quieter time. If that fails as well, import "
+            "it in parts: first an older, smaller copy of the repository, then this one. Only the difference is "
+            "stored then."
         ) from None
     except StaleHead:
         await _delete_staged(repositories, commit)

@@ -141,8 +141,8 @@ def _table_before(package: str) -> str:
 
 def _before_the_baseline(package: str) -> Refused:
     return Refused(
-        f"The database of {package} was made by a development version from before the first release and cannot be migrated."
-        " Start with an empty database."
+        f"The database of {package} was made by a development version from before the first release and cannot be "
+        "migrated. Start with an empty database."
     )
 
 

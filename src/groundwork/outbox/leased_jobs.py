@@ -120,7 +120,8 @@ async def postpone(tx: Transaction, kind: str, reason: Explanation, due_at: Inst
     return await update_some(
         tx,
         "outbox_jobs",
-        "state = 'due', lease = lease + 1, leased_until = null, due_at = :due_at, reason_code = :code, reason_params = :params",
+        "state = 'due', lease = lease + 1, leased_until = null, due_at = :due_at, reason_code = :code, "
+        "reason_params = :params",
         f"kind = :kind and {_READY}",
         kind=str(kind),
         now=tx.now,

@@ -35,9 +35,13 @@ class StopReason(StrEnum):
 
 
 _SENTENCES: Final = {
-    StopReason.CPU: "Reading this takes more computing time than we give to one file. Send a smaller file, or send it in parts.",
+    StopReason.CPU: (
+        "Reading this takes more computing time than we give to one file. Send a smaller file, or send it in parts."
+    ),
     StopReason.WALL_CLOCK: "Reading this took too long and was stopped. Try again later, or send a smaller file.",
-    StopReason.MEMORY: "Reading this takes more memory than we give to one file. Send a smaller file, or send it in parts.",
+    StopReason.MEMORY: (
+        "Reading this takes more memory than we give to one file. Send a smaller file, or send it in parts."
+    ),
     StopReason.NESTING: "This is nested too deeply to be read. Export it again with another program.",
     StopReason.RESULT_SIZE: "This contains more than we can take at once. Send it in parts.",
     StopReason.CRASH: "This cannot be read: it is damaged, or in an unusual form. Export it again with another program.",

@@ -23,7 +23,10 @@ from groundwork.workers.process import ANSWER_HEADER, HEADER, JobEnding, RaisedE
 
 # The worker gets only a few environment variables and this program's own module path, so that it does not see secrets
 # in the environment.
-_BEGINNING: Final = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from groundwork.workers.process import main; main(int(sys.argv[2]))"
+_BEGINNING: Final = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from groundwork.workers.process import main; "
+    "main(int(sys.argv[2]))"
+)
 _ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1", "LANG": "C.UTF-8"}
 _KEPT_VARIABLES: Final = ("PYTHONTZPATH", "TZDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "COVERAGE_PROCESS_START")
 _CHUNK: Final = 1 << 18

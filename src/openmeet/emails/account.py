@@ -163,7 +163,8 @@ def disabled_composer(site_name: str, public_url: str) -> Composer:
         host = urlsplit(webhook.url).hostname or gettext("the address")
         parts = [
             gettext(
-                "%(site)s couldn’t reach %(host)s for a while and has turned your webhook off. The last answer was: %(reason)s",
+                "%(site)s couldn’t reach %(host)s for a while and has turned your webhook off. The last answer "
+                "was: %(reason)s",
                 site=site_name,
                 host=host,
                 reason=explain(webhook.off_why),

@@ -38,7 +38,7 @@ _COMMON_WORDS: Final = """
     nl aan bij dat deze een en het hun ik je maar met niet of ons onze te van voor waar wij zijn
     pl albo ale czy dla do i jak jest na nie od oraz po przy się są to w wszyscy z za
     pt ao com da das do dos e em mais não nas no nos os para pela por que se uma você
-"""
+"""  # noqa: E501 (one line per language)
 _WORDS: Final = re.compile(r"[^\W\d_]+")
 # Characters of each text that are read: a list shows many events, and the language is clear long before.
 _MAX_READ: Final = 1_000

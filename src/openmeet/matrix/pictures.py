@@ -144,7 +144,8 @@ async def _uploaded(
         return None
     async with bridge.db.transaction() as tx:
         await tx.execute(
-            "insert into matrix_pictures (message_id, picture_key, uri) values (:message, :key, :uri) on conflict do nothing",
+            "insert into matrix_pictures (message_id, picture_key, uri) values (:message, :key, :uri) "
+            "on conflict do nothing",
             message=message.id,
             key=picture.key,
             uri=uri,

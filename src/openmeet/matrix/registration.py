@@ -113,9 +113,9 @@ def _refusal(failed: RemoteFailed) -> str:
             )
         case "M_EXCLUSIVE" | "M_FORBIDDEN" | "M_INVALID_USERNAME":
             return (
-                "The homeserver does not let us use our user names: OPENMEET_MATRIX_SERVER_NAME is not its server_name, or it has"
-                " the registration file of another name. Correct the setting, run `openmeet matrix registration --renew` and"
-                " restart the homeserver."
+                "The homeserver does not let us use our user names: OPENMEET_MATRIX_SERVER_NAME is not its "
+                "server_name, or it has the registration file of another name. Correct the setting, run `openmeet "
+                "matrix registration --renew` and restart the homeserver."
             )
         case "M_UNRECOGNIZED" | "M_UNKNOWN_DEVICE":
             return "This homeserver does not support calls that the bridge needs. Synapse 1.141 and later do."

@@ -140,7 +140,8 @@ async def unsent(reader: Reader, room_id: RoomId, limit: int) -> list[ChatLogEnt
         """
         select l.room_id, l.number, l.kind, l.message_id, l.at from chat_log l
          where l.room_id = :room
-           and l.number > coalesce((select max(s.number) from matrix_sends s where s.room_id = :room and s.sent_revision > 0), 0)
+           and l.number > coalesce((select max(s.number) from matrix_sends s where s.room_id = :room
+               and s.sent_revision > 0), 0)
            and not exists (select 1 from matrix_sends s where s.room_id = l.room_id and s.number = l.number)
          order by l.number limit :limit
         """,
@@ -166,7 +167,8 @@ async def note_sent(tx: Transaction, room_id: RoomId, number: int, event_id: str
         insert into matrix_sends (room_id, number, event_id, sent_revision) values (:room, :number, :event, :sent)
             on conflict (room_id, number) do update
                 set event_id = excluded.event_id,
-                    sent_revision = case when excluded.sent_revision > matrix_sends.sent_revision then excluded.sent_revision
+                    sent_revision = case when excluded.sent_revision > matrix_sends.sent_revision then
+                        excluded.sent_revision
                                          else matrix_sends.sent_revision end
         """,
         room=room_id,
@@ -431,7 +433,8 @@ async def take_cursor(tx: Transaction, holder: str, until: Instant) -> SyncCurso
     """Acquire or renew the lease on reading; None if another process holds it."""
     await tx.execute("insert into matrix_cursor (id, since) values (1, '') on conflict (id) do nothing")
     updated = await tx.execute(
-        "update matrix_cursor set holder = :holder, held_until = :until where id = 1 and (holder = :holder or held_until < :now)",
+        "update matrix_cursor set holder = :holder, held_until = :until where id = 1 and (holder = :holder "
+        "or held_until < :now)",
         holder=holder,
         until=until,
         now=tx.now,

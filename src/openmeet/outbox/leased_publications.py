@@ -122,7 +122,8 @@ _END_LEASE_IN_STATE = f"""
     update publications
        set state = case when {_IS_OUTDATED} then 'due' else cast(:state as text) end,
            due_at = case when {_IS_OUTDATED} then cast(:now as bigint) else cast(:due_at as bigint) end,
-           changed_at = :now, reason = case when reason = cast(:kept_reason as text) then reason else :reason end, {END_LEASE},
+           changed_at = :now, reason = case when reason = cast(:kept_reason as text) then reason else :reason end,
+               {END_LEASE},
            attempts = attempts + :failures, merge_rounds = merge_rounds + :merge_rounds
      where {_IS_LEASED} and state in (:leased_as, 'retracting')
 """

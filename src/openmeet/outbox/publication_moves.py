@@ -65,7 +65,8 @@ _MOVE_TO_USER = """
 _REATTACH_AFTER_RESTORE = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :base_cid, base_body = :base_body, base_rev = :base_rev,
-           completed_revision = :completed_revision, {FORGET_EDITS}, attempts = 0, reason = '', state = 'due', {DUE_FROM_NOW}
+           completed_revision = :completed_revision, {FORGET_EDITS}, attempts = 0, reason = '', state = 'due',
+               {DUE_FROM_NOW}
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
        and (state <> 'retracted' or cast(:may_reuse_retracted as integer) = 1) and state <> 'sending'
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.DUE)})

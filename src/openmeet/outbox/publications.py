@@ -155,8 +155,8 @@ _UPDATE_IF_NEWER = f"""
 """
 _ENQUEUE_SELECTED: Final = f"""
     {_INSERT_INTO}
-    select cast(:kind as text), chosen.id, chosen.user_id, 'due', chosen.revision, cast(:now as bigint), cast(:now as bigint),
-           cast(:now as bigint)
+    select cast(:kind as text), chosen.id, chosen.user_id, 'due', chosen.revision, cast(:now as bigint),
+           cast(:now as bigint), cast(:now as bigint)
       from ({{}}) as chosen where 1 = 1
     {_UPDATE_IF_NEWER}
 """
@@ -166,7 +166,8 @@ _ENQUEUE = (
 
 # Only a row with a record key may have reached the PDS. The publisher withholds a row without one when it checks it.
 _RETRACT = f"""
-    update publications set state = 'retracting', revision = :revision, {DUE_FROM_NOW}, edited_at = :now, attempts = 0, reason = ''
+    update publications set state = 'retracting', revision = :revision, {DUE_FROM_NOW}, edited_at = :now, attempts = 0,
+        reason = ''
      where kind = :kind and subject_id = :subject_id and uri is not null and leased_until is null
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.RETRACTING)})
 """
@@ -182,7 +183,8 @@ _ATTACH_RECORD = """
 # attached.
 _RETRY_NOW = f"""
     update publications
-       set state = case when {MAYBE_LEASED} then state else 'due' end, {RECHECK_IF_LEASED}, {DUE_FROM_NOW}, {RESET_ATTEMPTS},
+       set state = case when {MAYBE_LEASED} then state else 'due' end, {RECHECK_IF_LEASED}, {DUE_FROM_NOW},
+           {RESET_ATTEMPTS},
            writes = 0, reason = '', is_withdrawn = 0,
            was_deleted_elsewhere = case when kind in ('group', 'series') then 0 else was_deleted_elsewhere end
      where kind = :kind and subject_id = :subject_id
@@ -199,7 +201,8 @@ _DUE_OR_RECHECK = f"""state = case when {MAYBE_LEASED} then state else 'due' end
 _MAKE_UNPUBLISHED_DUE = f"""
     update publications
        set {_DUE_OR_RECHECK},
-           attempts = case when {MAYBE_LEASED} then attempts else 0 end, reason = case when {MAYBE_LEASED} then reason else '' end
+           attempts = case when {MAYBE_LEASED} then attempts else 0 end, reason = case when {MAYBE_LEASED} then reason
+               else '' end
      where user_id = :user_id
        and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {MAYBE_LEASED}
            or (state = 'retracted' and was_deleted_elsewhere = 0))
@@ -210,7 +213,8 @@ _DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED}
             or (state = 'retracted' and was_deleted_elsewhere = 0)
             or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
 _MAKE_DUE_TEMPLATE = f"""
-    update publications set {_DUE_OR_RECHECK}, writes = case when cast(:resets_write_count as integer) = 1 then 0 else writes end
+    update publications set {_DUE_OR_RECHECK}, writes = case when cast(:resets_write_count as integer) = 1 then 0 else
+        writes end
      where kind = :kind and subject_id {{}} and {_DECIDED}
 """
 _MAKE_DUE = _MAKE_DUE_TEMPLATE.format("in :subject_ids")

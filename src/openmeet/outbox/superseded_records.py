@@ -120,7 +120,8 @@ async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[
     if not subject_ids:
         return {}
     rows = await reader.fetch(
-        "select subject_id, uri from superseded_records where kind = :kind and subject_id in :ids order by created_at, uri",
+        "select subject_id, uri from superseded_records where kind = :kind and subject_id in :ids "
+        "order by created_at, uri",
         kind=kind,
         ids=sorted(subject_ids),
     )

@@ -20,7 +20,8 @@ HOURS: Final = (
 def fade(name: str, *stops: str, is_round: bool = False) -> str:
     """A gradient from top to bottom, or from the middle outwards. A stop is ``#rgb`` or ``#rgb/opacity``."""
     inner = "".join(
-        f'<stop offset="{number / (len(stops) - 1)}" stop-color="{stop.partition("/")[0]}" stop-opacity="{stop.partition("/")[2] or 1}"/>'
+        f'<stop offset="{number / (len(stops) - 1)}" stop-color="{stop.partition("/")[0]}" '
+        f'stop-opacity="{stop.partition("/")[2] or 1}"/>'
         for number, stop in enumerate(stops)
     )
     return (

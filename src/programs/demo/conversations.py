@@ -69,7 +69,10 @@ CONVERSATIONS: Final[dict[str, tuple[Conversation, ...]]] = {
             (1, "I’ll bring it on Thursday."),
             (
                 0,
-                "The lost property box also has: one glove, a bike light, and a book with a train ticket to Leipzig in it.",
+                (
+                    "The lost property box also has: one glove, a bike light, and a book with a train ticket to "
+                    "Leipzig in it."
+                ),
             ),
             (3, "The ticket is my bookmark. I’m coming for it."),
         ),

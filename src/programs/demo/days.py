@@ -72,7 +72,10 @@ DAYS: Final = (
         (
             (
                 "Lake walk around the Müggelsee",
-                "Eighteen flat kilometres at an easy pace. We meet at the ticket machine and take the train back together.",
+                (
+                    "Eighteen flat kilometres at an easy pace. We meet at the ticket machine and take the train back "
+                    "together."
+                ),
             ),
             ("Along the Spree to Erkner", "Water on the left all day. Swimming for the brave."),
             ("Winter swim, for two minutes", "In together, out together. Sauna tent and ginger tea."),

@@ -15,7 +15,11 @@ EVENINGS: Final = (
         (
             (
                 "Supper club: six strangers, one table",
-                "Six people who have never met, one long table, three courses. I cook, you bring a bottle of something and a story about the last dish you ruined.\n\nEverything is vegetarian. Tell me about allergies.",
+                (
+                    "Six people who have never met, one long table, three courses. I cook, you bring a bottle of "
+                    "something and a story about the last dish you ruined.\n\nEverything is vegetarian. Tell me about "
+                    "allergies."
+                ),
             ),
             (
                 "Supper club: everything from one pumpkin",
@@ -33,7 +37,10 @@ EVENINGS: Final = (
         (
             (
                 "Abendbrot mit Fremden",
-                "Brot, Käse, eingelegtes Gemüse und Leute, die du noch nicht kennst. Bring etwas mit, das du selbst eingemacht hast.",
+                (
+                    "Brot, Käse, eingelegtes Gemüse und Leute, die du noch nicht kennst. Bring etwas mit, das du "
+                    "selbst eingemacht hast."
+                ),
             ),
             (
                 "Ein Topf, zwölf Löffel: Eintopfabend",
@@ -66,7 +73,10 @@ EVENINGS: Final = (
         (
             (
                 "Kurzfilme aus dem Kiez",
-                "Sieben Filme, keiner länger als zehn Minuten, alle im Umkreis von zwei Kilometern gedreht. Die meisten Macher sitzen im Saal.",
+                (
+                    "Sieben Filme, keiner länger als zehn Minuten, alle im Umkreis von zwei Kilometern gedreht. Die "
+                    "meisten Macher sitzen im Saal."
+                ),
             ),
             (
                 "Stummfilm mit Klavier: Menschen am Sonntag",

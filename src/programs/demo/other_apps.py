@@ -30,12 +30,17 @@ class OtherAppEvent(NamedTuple):
 
 # By the index of the author among the people of the development network. The first of them operates the site.
 EVENTS: Final[tuple[tuple[int, OtherAppEvent], ...]] = (
-    (1, OtherAppEvent("AT Protocol meetup: whose data is it?", "Three short talks, then pizza. Newcomers sit in front.", 4, 18, ("Werkhof 47", "Skalitzer Straße 47"))),
-    (1, OtherAppEvent("Fotowalk: Brutalismus am Mehringplatz", "Zwei Stunden Beton. Jede Kamera zählt, auch die im Telefon.", 9, 13, ("Mehringplatz, U-Bahn", "Mehringplatz 1"))),
-    (1, OtherAppEvent("Coffee for people who moved here this year", "No agenda. The table with the orange balloon.", 2, 9, ("Café Morgenlicht", "Kastanienallee 85"), "rescheduled")),
+    (1, OtherAppEvent("AT Protocol meetup: whose data is it?", ("Three short talks, then pizza. Newcomers sit in "
+        "front."), 4, 18, ("Werkhof 47", "Skalitzer Straße 47"))),
+    (1, OtherAppEvent("Fotowalk: Brutalismus am Mehringplatz", ("Zwei Stunden Beton. Jede Kamera zählt, auch die im "
+        "Telefon."), 9, 13, ("Mehringplatz, U-Bahn", "Mehringplatz 1"))),
+    (1, OtherAppEvent("Coffee for people who moved here this year", ("No agenda. The table with the orange "
+        "balloon."), 2, 9, ("Café Morgenlicht", "Kastanienallee 85"), "rescheduled")),
     (2, OtherAppEvent("Open rehearsal: string quartet", "Schubert, interrupted by questions.", 6, 17, ("Gemeindesaal St. Anna", "Boxhagener Straße 40"))),
-    (2, OtherAppEvent("Bouldern für Alleinreisende", "Wir sichern uns mit Worten. Schuhe kann man leihen.", 11, 17, ("Turnhalle Oderberg", "Oderberger Straße 57"))),
-    (2, OtherAppEvent("Zine fair", "Forty tables, one copier, coins preferred.", 16, 12, ("Atelier Süd", "Sonnenallee 98"), "rescheduled")),
+    (2, OtherAppEvent("Bouldern für Alleinreisende", ("Wir sichern uns mit Worten. Schuhe kann man "
+        "leihen."), 11, 17, ("Turnhalle Oderberg", "Oderberger Straße 57"))),
+    (2, OtherAppEvent("Zine fair", ("Forty tables, one copier, coins "
+        "preferred."), 16, 12, ("Atelier Süd", "Sonnenallee 98"), "rescheduled")),
     (2, OtherAppEvent("Swap: houseplants", "Bring a cutting, take a jungle.", 20, 14, ("Garten am Gleisdreieck", "Möckernstraße 26"))),
 )  # fmt: skip
 NAMES: Final = {1: "Ben Sommer", 2: "Cleo Marchetti"}

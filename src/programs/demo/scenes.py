@@ -71,5 +71,8 @@ def scene(kind: str, seed: str, crop: Crop = WHOLE) -> bytes:
     """Draw a scene as PNG. ``kind``: a key of ``SCENES``."""
     dice = random.Random(f"{kind} {seed}")  # noqa: S311 - a drawing
     width, height = crop.size
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{crop.left} {crop.top} {crop.width} {crop.height}">{SCENES[kind].draw(dice)}</svg>'
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{crop.left} {crop.top} {crop.width} '
+        f'{crop.height}">{SCENES[kind].draw(dice)}</svg>'
+    )
     return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width, height=height, skip_system_fonts=True))

@@ -66,8 +66,8 @@ def _clock(host: CheckedHost, date: str | None) -> CheckFinding:
         return failed(
             about,
             f"The server's clock and this machine's are {seconds:.0f} s apart.",
-            "Switch on time synchronisation (timedatectl set-ntp true) on the machine with the wrong time: other servers refuse "
-            "data that is signed for the future.",
+            "Switch on time synchronisation (timedatectl set-ntp true) on the machine with the wrong time: other "
+            "servers refuse data that is signed for the future.",
         )
     return good(about, f"right within {max(1, round(seconds))} s")
 

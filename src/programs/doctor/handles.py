@@ -27,8 +27,8 @@ async def _domain(host: CheckedHost, domain: str) -> CheckFinding:
         return failed(
             about,
             f"New handles would not work: {failure.why}",
-            f"Point *{domain} to the server in DNS, and give the reverse proxy a certificate for it: a wildcard one, or one "
-            "made at the first visit (it asks /tls-check first).",
+            f"Point *{domain} to the server in DNS, and give the reverse proxy a certificate for it: a wildcard one, "
+            "or one made at the first visit (it asks /tls-check first).",
         )
     if answer.status == 404:
         return good(about, "a handle that nobody has does not resolve, as it should be")

@@ -80,7 +80,10 @@ async def check_accounts(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     yield await _repository(host, host.accounts[0])
 
 
-_MEND_HANDLE = "Set the TXT record _atproto.<handle> to did=<DID>, or answer /.well-known/atproto-did at the handle's name with the DID."
+_MEND_HANDLE = (
+    "Set the TXT record _atproto.<handle> to did=<DID>, or answer /.well-known/atproto-did at the handle's name with "
+    "the DID."
+)
 
 
 async def _identity(host: CheckedHost, did: Did) -> CheckFinding:
@@ -95,7 +98,8 @@ async def _identity(host: CheckedHost, did: Did) -> CheckFinding:
         return failed(
             about,
             f"{did} names the server {document.pds}, not {host.url}.",
-            "The account moved away, or the server's public address changed: its identity must be updated in the directory.",
+            "The account moved away, or the server's public address changed: its identity must be updated in the "
+            "directory.",
         )
     if document.signing_key is None:
         return failed(about, f"{did} has no valid signing key.", "Update the identity with the server's key.")

@@ -62,7 +62,8 @@ async def check_firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:
         yield failed(
             _ABOUT,
             f"Frame {seen.frames}: {seen.wrong[0]}",
-            "Relays drop such frames. Run openmeet pds verify on the server, or report this to the developers of its software.",
+            "Relays drop such frames. Run openmeet pds verify on the server, or report this to the developers of "
+            "its software.",
         )
     elif seen.last is None:
         yield note(_ABOUT, f"connects, but sent nothing for {SILENCE_SECONDS:.0f} s: has anything been written here?")

@@ -21,10 +21,15 @@ MAX_DOCUMENT = 500_000_000
 _LET_GO: Final = {
     "pictures": "imported without their picture: the file lists the URL of each picture under `pictures`",
     "records": "imported without their record, because this person has not signed in here with its repository",
-    "groups of events": "imported without their group and made private, because this person may not create events in it here",
+    "groups of events": (
+        "imported without their group and made private, because this person may not create events in it here"
+    ),
 }
 _WHY: Final = {
-    "attendances": "the event is unknown here, over, or hidden from this person, or the RSVP lacks an answer that the host requires",
+    "attendances": (
+        "the event is unknown here, over, or hidden from this person, or the RSVP lacks an answer that the host "
+        "requires"
+    ),
     "event_series_followers": "the series is unknown here, or hidden from this person",
     "event_series_standing_rsvps": "the series is unknown here, or hidden from this person",
     "group_members": "the group is unknown here, or by invitation only; roles are never imported",

@@ -58,7 +58,8 @@ def publish_all(
             say(f"{'written  ' if one.is_changed else 'unchanged'} {one.uri}")
         if authority == OWN_AUTHORITY:
             say(
-                "\nNobody owns the domain of these names, so DNS cannot point here. Set OPENMEET_LEXICON_AUTHORITY to your domain."
+                "\nNobody owns the domain of these names, so DNS cannot point here. Set "
+                "OPENMEET_LEXICON_AUTHORITY to your domain."
             )
         else:
             say("\nAdd to the DNS zone of your domain:\n  " + "\n  ".join(entries))

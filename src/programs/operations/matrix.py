@@ -98,7 +98,8 @@ def reconcile(tenant: str, settings_file: Path | None) -> None:
             number = "1 room" if len(mirrored_rooms) == 1 else f"{len(mirrored_rooms)} rooms"
             more = " and more" if len(mirrored_rooms) == _MAX_ROOMS else ""
             say(
-                f"The publisher compares {number}{more} with the homeserver. `openmeet matrix rooms` shows what is still waiting."
+                f"The publisher compares {number}{more} with the homeserver. `openmeet matrix rooms` shows what "
+                "is still waiting."
             )
 
     run_on_platform(settings_file, tenant, act)
@@ -132,8 +133,8 @@ def adopt(bot: str, bot_token: Path, tenant: str, settings_file: Path | None, *,
                     if failed.status not in _WRONG_TOKEN and failed.name != "M_EXCLUSIVE":
                         raise
                     raise Refused(
-                        f"The homeserver does not allow us to act as {bot}: --bot-token is not the as_token of a registration that has"
-                        " this user."
+                        f"The homeserver does not allow us to act as {bot}: --bot-token is not the as_token of a "
+                        "registration that has this user."
                     ) from failed
                 reports = await adoption.adopt(bridge, old, applies=applies, tell=_tell(as_json))
             finally:

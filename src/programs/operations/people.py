@@ -93,11 +93,13 @@ def erase_again(tenant: str, settings_file: Path | None) -> None:
         newest = erasing.ledger.newest()
         written = "empty" if newest is None else f"last written {newest:%Y-%m-%d %H:%M} UTC"
         say(
-            f"Ledger {erasing.ledger.path}, {written}. If it was restored with the backup, replace it by the newer ledger and run this command again."
+            f"Ledger {erasing.ledger.path}, {written}. If it was restored with the backup, replace it by the "
+            "newer ledger and run this command again."
         )
         if erased.failed:
             typer.echo(
-                "These could not be deleted or merged again. Fix the causes, which are in the log, and run this command again:",
+                "These could not be deleted or merged again. Fix the causes, which are in the log, and run this "
+                "command again:",
                 err=True,
             )
             for user_id in erased.failed:
@@ -128,8 +130,9 @@ async def _confirm(platform: Platform, person: User, *, now: bool, as_json: bool
     hosted = len(preview.events) + preview.more_events
     say(
         f"  has       {with_count(hosted, 'upcoming event')}, {with_count(preview.answers, 'answer')} to upcoming events,"
-        f" {with_count(preview.memberships, 'membership')}, {with_count(preview.groups_passed + preview.groups_deleted, 'own group')},"
-        f" {with_count(preview.records, 'record')} in account servers"
+        f" {with_count(preview.memberships, 'membership')}, "
+        f"{with_count(preview.groups_passed + preview.groups_deleted, 'own group')}, "
+        f"{with_count(preview.records, 'record')} in account servers"
     )
     question = "Delete all their data now? This cannot be undone" if now else "Hide and delete this account"
     try:
@@ -185,7 +188,8 @@ def _print(who: str, report: ErasureReport, stays: Mapping[str, int], *, as_json
         )
     if report.left:
         typer.echo(
-            "Records that their account server did not delete. Only the owner of the account can delete them, there or in an app:"
+            "Records that their account server did not delete. Only the owner of the account can delete them, "
+            "there or in an app:"
         )
         for uri in report.left:
             say(f"  {uri}")

@@ -41,4 +41,7 @@ def move(tenant: str, settings_file: Path | None, *, back: bool, remove: bool) -
 
 def _progress_line(copied: CopyProgress) -> str:
     megabytes = copied.sent_bytes / 1_000_000
-    return f"{copied.looked_at:,} files checked: {copied.sent:,} copied ({megabytes:.1f} MB), {copied.known:,} there already"
+    return (
+        f"{copied.looked_at:,} files checked: {copied.sent:,} copied ({megabytes:.1f} MB), {copied.known:,} there "
+        "already"
+    )

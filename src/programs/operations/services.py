@@ -18,7 +18,8 @@ def make(name: str, may: list[ServiceScope], tenant: str, settings_file: Path | 
         async with platform.db.transaction() as tx:
             credential, token = await service_tokens.make(tx, name=name, scopes=may)
         say(
-            f"{credential.id} may {', '.join(sorted(credential.scopes))}. Save this credential, because it is not shown again:"
+            f"{credential.id} may {', '.join(sorted(credential.scopes))}. Save this credential, because it is not "
+            "shown again:"
         )
         typer.echo(token)
 

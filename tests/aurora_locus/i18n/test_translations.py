@@ -74,6 +74,6 @@ def test_several_reasons_are_sentences_one_after_the_other() -> None:
     )
     with speaking("de"):
         assert explain(refusal) == (
-            "Die Identität dieses Kontos passt nicht zu diesem Server. Die Rotationsschlüssel der Identität müssen did:key:z1 "
-            "enthalten. Der Server der Identität (atproto_pds) muss https://pds.example sein."
+            "Die Identität dieses Kontos passt nicht zu diesem Server. Die Rotationsschlüssel der Identität müssen "
+            "did:key:z1 enthalten. Der Server der Identität (atproto_pds) muss https://pds.example sein."
         )

@@ -58,7 +58,10 @@ async def test_busy_server_has_no_damage(
 DAMAGES = {
     "index lacks": ("delete from records where rkey = 'r1'", "The record index lacks 1 paths"),
     "index has more": (
-        "insert into records (did, collection, rkey, cid, rev) select did, collection, 'ghost', cid, rev from records where rkey = 'r1'",
+        (
+            "insert into records (did, collection, rkey, cid, rev) select did, collection, 'ghost', cid, rev "
+            "from records where rkey = 'r1'"
+        ),
         "has, but the tree lacks, 1 paths",
     ),
     "index says other": (

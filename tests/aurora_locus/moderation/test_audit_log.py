@@ -49,7 +49,10 @@ async def test_entries_cannot_be_replaced(deployment: Deployment) -> None:
     """Replacing an entry is refused too; in SQLite that would delete a row without running the delete trigger."""
     ana = await deployment.sign_up("ana")
     await take_down(deployment, ana)
-    replacing = "insert or replace into audit_log select id, at, 'x', role, action, subject, reason, report_id, before, after from audit_log"
+    replacing = (
+        "insert or replace into audit_log select id, at, 'x', role, action, subject, reason, report_id, before, after "
+        "from audit_log"
+    )
     with pytest.raises(Exception, match="append-only"):
         await deployment.db.write(lambda w: w.execute(replacing))
     assert [entry.actor for entry in await entries(deployment)] == ["admin"]

@@ -152,7 +152,10 @@ async def test_earlier_records_are_found_with_the_index(db: Database, ada: Hoste
     rows = [{**of, "rkey": f"{number}", "subject": b"%d" % number} for number in range(3000)]
 
     def fill(w: Writer) -> None:
-        insert = "insert into records (did, collection, rkey, cid, rev, subject) values (:did, :collection, :rkey, :cid, '', :subject)"
+        insert = (
+            "insert into records (did, collection, rkey, cid, rev, subject) "
+            "values (:did, :collection, :rkey, :cid, '', :subject)"
+        )
         w.execute_many(insert, [row | {"cid": b""} for row in rows])
         if db.engine == "postgresql":
             w.execute("analyze records")

@@ -214,7 +214,8 @@ async def test_a_cancelled_reader_gives_its_connection_back(db):
     async def read() -> None:
         async with db.reader() as reader:
             await reader.fetch(
-                "with recursive n (i) as (select 1 union all select i + 1 from n where i < 1000000000) select count(*) from n"
+                "with recursive n (i) as (select 1 union all select i + 1 from n "
+                "where i < 1000000000) select count(*) from n"
             )
 
     tasks = [asyncio.create_task(read()) for _ in range(10)]

@@ -333,7 +333,10 @@ async def test_selected_jobs_are_enqueued_again_in_any_state(db: Database):
     """
     await enqueue(db, "leased", partition="old")
     await enqueue(db, "completed", partition="old")
-    chosen = "select 'completed' as subject, 'new' as partition, 0 as priority union all select 'leased', 'new', 0 order by 1"
+    chosen = (
+        "select 'completed' as subject, 'new' as partition, 0 as priority union all select 'leased', 'new', 0 "
+        "order by 1"
+    )
 
     async def deliver(some: Sequence[Job]) -> Sequence[Result]:
         if some[0].subject == "leased":

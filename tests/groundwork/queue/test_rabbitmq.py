@@ -72,11 +72,17 @@ def collected_when_asked() -> Iterator[None]:
         ),
         (
             "amqp://guest:guest@127.0.0.1:5672/no-such-host",
-            "RabbitMQ at 127.0.0.1:5672 does not open the virtual host 'no-such-host'. Check that it exists and that the user may use it.",
+            (
+                "RabbitMQ at 127.0.0.1:5672 does not open the virtual host 'no-such-host'. Check that it exists and "
+                "that the user may use it."
+            ),
         ),
         (
             "amqp://guest:guest@no-such-host.invalid/",
-            "RabbitMQ at no-such-host.invalid:5672 does not answer. Check that it is running, and the host and the port in the broker URL.",
+            (
+                "RabbitMQ at no-such-host.invalid:5672 does not answer. Check that it is running, and the host and "
+                "the port in the broker URL."
+            ),
         ),
     ],
 )

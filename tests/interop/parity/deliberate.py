@@ -132,7 +132,8 @@ DELIBERATE = (
         ),
     ),
     _row(
-        "who dropped a repository when it was taken down is told what it is now; the reference leaves that to the next commit",
+        "who dropped a repository when it was taken down is told what it is now; the reference leaves that to the "
+        "next commit",
         (
             "firehose, accounts",
             "takedown: False",
@@ -165,7 +166,8 @@ DELIBERATE = (
         ),
     ),
     _row(
-        "formats are those of the specifications and their test vectors: days that exist, every URI up to 8 kB, CIDs in every base",
+        "formats are those of the specifications and their test vectors: days that exist, every URI up to 8 kB, "
+        "CIDs in every base",
         (
             "formats",
             "the datetime '2020-02-30*|the uri '1a:b'*|the uri 'x:a* (8193)|the at-uri *#/frag'|the cid 'Qm*",
@@ -174,7 +176,8 @@ DELIBERATE = (
         ("formats", "the uri 'https:/'*|the uri 'a1+-.:x'*|the uri 'file:*|the cid *", _GRANTED),
     ),
     _row(
-        "other servers would refuse the record, or its whole commit: by the data model, or because two operations are about one path",
+        "other servers would refuse the record, or its whole commit: by the data model, or because two operations "
+        "are about one path",
         (
             "createRecord oddities",
             "depth 100|a link *|bytes that are none|an inner $type *|a blob without size",
@@ -224,7 +227,10 @@ DELIBERATE = (
         "a takedown counts at once, also for open sessions; who is taken down may see how things stand",
         (
             "taken down",
-            "get* by its owner|listBlobs by its owner|sync.getRecord by its owner|its session|app passwords, taken down|writing, taken down",
+            (
+                "get* by its owner|listBlobs by its owner|sync.getRecord by its owner|its session|app passwords, "
+                "taken down|writing, taken down"
+            ),
             "HTTP status: 401, reference: ?00|error: AccountTakedown, reference: *",
         ),
         ("taken down", "its session, taken down|its status, taken down", _GRANTED),
@@ -321,13 +327,17 @@ DELIBERATE = (
         "an operation that the directory would refuse is not signed; a refusal of the directory is named as such",
         (
             "identities, signatures",
-            "signing * rotation keys|signing a rotation key *|signing a name twice|signing a long name|signing many names|signing a server *|signing a key *",
+            (
+                "signing * rotation keys|signing a rotation key *|signing a name twice|signing a long name|signing "
+                "many names|signing a server *|signing a key *"
+            ),
             _REFUSED,
         ),
         ("identities, submissions", "submitting *", "error: InvalidPlcOperation, reference: InvalidRequest"),
     ),
     _row(
-        "readers can verify what changed since a commit: the file begins with the commit, and has each block that a later commit wrote again",
+        "readers can verify what changed since a commit: the file begins with the commit, "
+        "and has each block that a later commit wrote again",
         ("files, orders", "since *", "blocks: *"),
     ),
     _row(
@@ -335,7 +345,8 @@ DELIBERATE = (
         ("files, orders", "the whole|since ''|the old way", "repeated blocks: *"),
     ),
     _row(
-        "beside the methods errors are problems (RFC 9457) with the status that fits, and pages for people are not for scripts of other sites",
+        "beside the methods errors are problems (RFC 9457) with the status that fits, "
+        "and pages for people are not for scripts of other sites",
         (
             "paths",
             "* /.well-known/*|* /xrpc|* /nonsense|the proof of *",
@@ -353,7 +364,8 @@ DELIBERATE = (
         ("origins", "a preflight of /oauth/*", "HTTP status: 204, reference: 200"),
     ),
     _row(
-        "apps of the protocol sign with ES256, which every server must take; each further algorithm is one more to go wrong",
+        "apps of the protocol sign with ES256, which every server must take; each further algorithm is one more "
+        "to go wrong",
         (
             "paths",
             "GET /.well-known/oauth-authorization-server",
@@ -361,11 +373,15 @@ DELIBERATE = (
         ),
     ),
     _row(
-        "apps of the protocol must push their requests, which are then neither signed objects nor answered by forms; pages fit any window",
+        "apps of the protocol must push their requests, which are then neither signed objects nor answered by "
+        "forms; pages fit any window",
         (
             "paths",
             "GET /.well-known/oauth-authorization-server",
-            "request_object_*: absent, reference: *|request_parameter_supported: False, reference: True|response_modes_supported*|display_values_supported*",
+            (
+                "request_object_*: absent, reference: *|request_parameter_supported: False, reference: "
+                "True|response_modes_supported*|display_values_supported*"
+            ),
         ),
     ),
     _row(
@@ -427,7 +443,8 @@ DELIBERATE = (
         ("paths", "GET /.well-known/oauth-authorization-server", "ui_locales_supported*"),
     ),
     _row(
-        "services may check access tokens, with the key that signs them or by asking; the reference signs with a secret of its own",
+        "services may check access tokens, with the key that signs them or by asking; the reference signs with a "
+        "secret of its own",
         ("paths", "GET /.well-known/oauth-authorization-server", "introspection_endpoint: *, reference: absent"),
         ("paths", "GET /oauth/jwks", "keys: list of 1, reference: list of 0|keys[[]0].*: *, reference: absent"),
     ),

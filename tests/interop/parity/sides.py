@@ -90,7 +90,10 @@ class Side:
         request = self.http.build_request(method, address, content=content, params=query, headers=sent)
         answer = await self.http.send(request)
         shown = " ".join(f"{name}={value[:20]}" for name, value in sent.items() if name != "x-ratelimit-bypass")
-        told = f"{method} {unquote(request.url.raw_path.decode())} {shown} {(content or b'')[:300].decode(errors='replace')}"
+        told = (
+            f"{method} {unquote(request.url.raw_path.decode())} {shown} "
+            f"{(content or b'')[:300].decode(errors='replace')}"
+        )
         self.exchanges.append(exchange(label, told, answer, self.names, counted))
         return answer
 

@@ -147,7 +147,8 @@ async def test_the_number_of_statements_does_not_depend_on_shared_events(db: Dat
         pass
     async with db.reader() as reader:
         rows = await reader.fetch(
-            "select status, count(*) as n, count(offered_until) as offered from attendances group by status order by status"
+            "select status, count(*) as n, count(offered_until) as offered from attendances group by status "
+            "order by status"
         )
     assert [tuple(row) for row in rows] == [("attending", 21, 0), ("waitlisted", 21, 21)]
 

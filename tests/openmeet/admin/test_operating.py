@@ -163,7 +163,8 @@ async def test_everything_that_needs_attention_is_listed(bench: Bench):
         await discrepancies.note(tx, did(4), [], [RecordDiscrepancy(uri, Discrepancy.ROW_MISSING)])
         await tx.execute(
             """
-            insert into merge_decisions (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
+            insert into merge_decisions (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result,
+                decided_at,
                                    ours_values, theirs_values)
             values (:uri, 'starts_at', 'r', 'a', 'b', 'c', 1, 'origin wins', 'theirs', :now, :value, :value)
             """,

@@ -60,8 +60,8 @@ async def answered(tx: Transaction, name: str, statuses: list[AttendanceStatus],
         [{key: row[key] for key in ("user", "name", "now")} for row in rows],
     )
     await tx.execute_many(
-        "insert into attendances (id, event_id, user_id, status, waitlist_number, source, revision, created_at, answered_at)"
-        " values (:id, :event_id, :user, :status, :number, 'here', 1, :now, :at)",
+        "insert into attendances (id, event_id, user_id, status, waitlist_number, source, revision, created_at, "
+        "answered_at) values (:id, :event_id, :user, :status, :number, 'here', 1, :now, :at)",
         [{key: one for key, one in row.items() if key != "name"} for row in rows],
     )
     return event

@@ -37,7 +37,8 @@ async def any_event(tx: Transaction, chance: random.Random, host: Caller, guest:
     await tx.execute(
         """
         update events set starts_at = :starts_at, ends_at = :ends_at, over_at = :ends_at, is_all_day = :is_all_day,
-               status = :status, is_draft = :is_draft, is_held = :is_held, deleted_at = :deleted_at, removed_at = :removed_at
+               status = :status, is_draft = :is_draft, is_held = :is_held, deleted_at = :deleted_at, removed_at =
+                   :removed_at
          where id = :id
         """,
         starts_at=starts_at,

@@ -108,7 +108,8 @@ class Scene:
         if status is not None:
             await self.tx.execute(
                 """
-                insert into attendances (id, event_id, user_id, status, source, revision, created_at, answered_at, pending_for)
+                insert into attendances (id, event_id, user_id, status, source, revision, created_at, answered_at,
+                    pending_for)
                 values (:id, :event, :who, :status, 'here', 1, :now, :now, :pending_for)
                 """,
                 id=new_id(self.tx.now),

@@ -22,7 +22,10 @@ async def site(make_database, clock):
 
 def votes(html: str) -> list[tuple[str, str, str]]:
     """The action, the label and the number of votes of each choice."""
-    row = r'name="(add|remove)" value="\d+"[^>]*><span class="poll-words"><bdi>([^<]*)</bdi></span> <span class="poll-votes">(\d+)'
+    row = (
+        r'name="(add|remove)" value="\d+"[^>]*><span class="poll-words"><bdi>([^<]*)</bdi></span> <span '
+        r'class="poll-votes">(\d+)'
+    )
     return re.findall(row, html)
 
 

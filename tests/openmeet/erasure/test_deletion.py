@@ -369,7 +369,8 @@ async def test_signing_in_during_the_end_keeps_the_account(
         tea = await event_by(tx, ben, starts="2027-01-25T18:00", ends="2027-01-25T20:00")
         await attendance.answer(tx, ana, tea.slug, RsvpReply.GOING)
         await tx.execute(
-            "insert into event_series_standing_rsvps (series_id, user_id, with_limited, created_at) values (:id, :who, 0, :now)",
+            "insert into event_series_standing_rsvps (series_id, user_id, with_limited, created_at) "
+            "values (:id, :who, 0, :now)",
             id=his.id,
             who=ana.user_id,
             now=tx.now,

@@ -41,16 +41,17 @@ async def fill(db: Database) -> None:
         ana = await person(tx, "Ana")
         # The code that creates a group writes columns that are newer than this revision.
         await tx.execute(
-            "insert into groups (id, slug, name, description, locality, country, latitude, longitude, time_zone, join_policy,"
-            " join_question, visibility, promotion_level, owner_id, created_by, search_text, revision, created_at, updated_at)"
-            " values (:id, 'choir', 'Choir', '', '', '', '', '', 'UTC', 'open', '', 'public', 'public', :by, :by, '', 1, 0, 0)",
+            "insert into groups (id, slug, name, description, locality, country, latitude, longitude, time_zone, "
+            "join_policy, join_question, visibility, promotion_level, owner_id, created_by, search_text, revision, "
+            "created_at, updated_at) values (:id, 'choir', 'Choir', '', '', '', '', '', 'UTC', 'open', '', 'public', "
+            "'public', :by, :by, '', 1, 0, 0)",
             id=CHOIR,
             by=ana.user_id,
         )
         for name, (email, declined_at) in INVITATIONS.items():
             await tx.execute(
-                "insert into group_invitations (id, group_id, email, invited_by, uses_left, expires_at, created_at, declined_at)"
-                " values (:id, :group, :email, :by, 1, 9, 0, :declined_at)",
+                "insert into group_invitations (id, group_id, email, invited_by, uses_left, expires_at, created_at, "
+                "declined_at) values (:id, :group, :email, :by, 1, 9, 0, :declined_at)",
                 id=name,
                 group=CHOIR,
                 email=email,
@@ -58,8 +59,9 @@ async def fill(db: Database) -> None:
                 declined_at=declined_at,
             )
         await tx.execute(
-            "insert into imported_contacts (id, what, target, email, name, status, stage, message, invited_by, invited_at, created_at)"
-            " values ('c', 'members', :group, 'zqcleo@example.org', '', '', 'declined', '', :by, 3, 0)",
+            "insert into imported_contacts (id, what, target, email, name, status, stage, message, invited_by, "
+            "invited_at, created_at) values ('c', 'members', :group, 'zqcleo@example.org', '', '', 'declined', '', "
+            ":by, 3, 0)",
             group=CHOIR,
             by=ana.user_id,
         )

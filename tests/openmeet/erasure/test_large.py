@@ -85,8 +85,8 @@ async def test_no_transaction_is_longer_for_more_rows(
         event = await event_by(tx, ana)
         columns = [name for name in (await tx.fetch("select * from events"))[0].keys() if name not in {"id", "slug"}]  # noqa: SIM118 - of a row
         await tx.execute_many(
-            f"insert into events (id, slug, {', '.join(columns)}) select cast(:new_id as text), cast(:new_id as text) || '-tea', {', '.join(columns)}"
-            " from events where id = :id",
+            f"insert into events (id, slug, {', '.join(columns)}) select cast(:new_id as text), cast(:new_id as text) "
+            f"|| '-tea', {', '.join(columns)} from events where id = :id",
             [{"new_id": new_id(tx.now), "id": event.id} for _ in range(NUMBER)],
         )
         await tx.execute("update events set record_cid = 'cid', external_id = id")

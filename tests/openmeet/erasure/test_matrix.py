@@ -90,7 +90,8 @@ async def test_messages_from_before_the_link_are_emptied(db: Database, tmp_path:
         for number, sender in ((101, "@ana:elsewhere.example"), (102, "@eve:elsewhere.example")):
             await tx.execute(
                 "insert into chat_messages (id, room_id, number, matrix_sender, kind, body, said_at, about, external_id)"
-                " select :new, room_id, :number, :sender, kind, :body, said_at, about, :new from chat_messages where id = :id",
+                " select :new, room_id, :number, :sender, kind, :body, said_at, about, :new from chat_messages "
+                "where id = :id",
                 new=f"message-{number}",
                 number=number,
                 sender=sender,

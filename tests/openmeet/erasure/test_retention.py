@@ -230,8 +230,8 @@ async def test_lists_of_people_are_deleted_after_the_event(db: Database, clock: 
         tea = await event_by(tx, ana, starts="2026-03-04T18:00", ends="2026-03-04T20:00")
         for number in range(3):
             await tx.execute(
-                "insert into imported_contacts (id, what, target, email, name, status, stage, message, invited_by, created_at)"
-                " values (:id, 'guests', :target, :email, 'Z', '', 'kept', '', :by, :now)",
+                "insert into imported_contacts (id, what, target, email, name, status, stage, message, invited_by, "
+                "created_at) values (:id, 'guests', :target, :email, 'Z', '', 'kept', '', :by, :now)",
                 id=str(number),
                 target=tea.id,
                 email=f"{number}@z.example",

@@ -113,7 +113,8 @@ async def test_the_sql_condition_agrees_with_the_table(make_database):
                 row = await tx.fetch_one(
                     f"""
                     select case when {publication.may_be_published("events")} then 1 else 0 end as goes,
-                           case when {is_public("events")} and not {publication.is_cut_down("events")} then 1 else 0 end as whole
+                           case when {is_public("events")}
+                               and not {publication.is_cut_down("events")} then 1 else 0 end as whole
                       from events where id = :id
                     """,
                     id=made.id,

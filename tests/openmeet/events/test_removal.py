@@ -79,7 +79,10 @@ async def test_a_removal_has_the_effects_of_a_deletion_and_notifies_nobody(db: D
         event = await event_by(tx, ana, remove_after="week")
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
     go_to(clock, END + 7 * DAY)
-    counted = "select (select count(*) from notifications) as news, (select count(*) from outbox_jobs) as jobs, (select count(*) from fan_outs) as rounds"
+    counted = (
+        "select (select count(*) from notifications) as news, (select count(*) "
+        "from outbox_jobs) as jobs, (select count(*) from fan_outs) as rounds"
+    )
     async with db.reader() as reader:
         before = await reader.fetch_one(counted)
     assert await tasks.remove_past_events(db) == 1

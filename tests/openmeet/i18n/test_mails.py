@@ -54,8 +54,10 @@ from tests.untranslated_text import unmarked_texts, untranslated_texts
 
 # What people wrote in the test data: names, titles, places and messages.
 _CONTENT: Final = re.compile(
-    r"\b(?:Zq\w+zq|Absent|Answered|Europe|Berlin|Board games|Come along|Coming|Cohost|Conductor|Deserted|Eager|Fickle|Forlorn|Gone|Heir"
-    r"|Hooked|Host of \w+|Hosting|Inviters|Inviting|Moving|Nearly lost|Next|Patient|Planning|Practice|Somebody|Sure|Telling|The other park"
+    r"\b(?:Zq\w+zq|Absent|Answered|Europe|Berlin|Board games|Come "
+    r"along|Coming|Cohost|Conductor|Deserted|Eager|Fickle|Forlorn|Gone|Heir"
+    r"|Hooked|Host of \w+|Hosting|Inviters|Inviting|Moving|Nearly "
+    r"lost|Next|Patient|Planning|Practice|Somebody|Sure|Telling|The other park"
     r"|Told|Town library|Trainer|Wavering|Germany|localhost|[A-Z0-9]{4} [A-Z0-9]{4})\b"
 )
 

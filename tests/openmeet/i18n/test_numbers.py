@@ -106,7 +106,8 @@ def test_numbers_in_messages_are_formatted_by_locale(language: str, number: str)
     environment = jinja2.Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
     speak(environment)
     source = (
-        "{% trans count=n %}{{ count }} going{% pluralize %}{{ count }} going{% endtrans %}|{% trans n=n %}{{ n }} so{% endtrans %}"
+        "{% trans count=n %}{{ count }} going{% pluralize %}{{ count }} going{% endtrans %}|{% trans n=n %}{{ n "
+        "}} so{% endtrans %}"
         '|{{ ngettext("%(num)s so", "%(num)s so", n) }}|{{ n|number }}|{{ n }}'
     )
     with speaking(language):

@@ -29,7 +29,8 @@ _PACKAGED: Final = frozenset(Locale("en", "GB").territories.values()) | {
 }
 # Names, titles and texts in the test data, and names of languages in their own language.
 _CONTENT: Final = re.compile(
-    rf"Zq\w+zq|zq\w+tagzq|\bGermany\b|\b(?:{_LANGUAGES}|Asking choir|Bass|Berlin|Former|Guest|Host|Member|Open (?:tea|choir)|Singers|We sing|What do you eat)\b"
+    rf"Zq\w+zq|zq\w+tagzq|\bGermany\b|\b(?:{_LANGUAGES}|Asking choir|Bass|Berlin|Former|Guest|Host|Member|Open "
+    r"(?:tea|choir)|Singers|We sing|What do you eat)\b"
 )
 
 # Pages that show why reading from the network fails.
@@ -60,7 +61,10 @@ def test_bare_words_are_found() -> None:
 
 
 def test_untranslated_words_are_found() -> None:
-    page = '<p>[Šàvë <b>Ana [ît]</b>] now</p><a aria-label="Open">[Öpëñ]</a><time>Monday</time><p>Sat 4 Jul · 18:00</p><span lang="en">One event</span>'
+    page = (
+        '<p>[Šàvë <b>Ana [ît]</b>] now</p><a aria-label="Open">[Öpëñ]</a><time>Monday</time><p>Sat 4 Jul · '
+        '18:00</p><span lang="en">One event</span>'
+    )
     assert untranslated_texts(page, re.compile("Ana")) == {"now", "Open"}
 
 

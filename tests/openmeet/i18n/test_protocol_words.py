@@ -46,7 +46,8 @@ def test_words_are_found_in_both_languages() -> None:
 
 def test_technical_details_are_not_read() -> None:
     page = (
-        b"<p>{% trans %}A record{% endtrans %}</p><details class='fold'><summary><span>{% trans %}Technical details{% endtrans %}"
+        b"<p>{% trans %}A record{% endtrans %}</p><details class='fold'><summary><span>{% trans %}Technical "
+        b"details{% endtrans %}"
         b"</span></summary><p>{% trans %}A repository{% endtrans %}</p></details>"
     )
     read = for_people(Path("page.html"), page, _OF_OPENMEET)

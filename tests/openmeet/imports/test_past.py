@@ -94,7 +94,10 @@ async def test_a_long_old_calendar_shows_what_is_ahead(make_sqlite: MakeDatabase
 
 
 def test_the_event_of_a_page_has_an_end() -> None:
-    page = '<script type="application/ld+json">{"@type": "Event", "name": "Tea", "startDate": "2025-07-04T18:00Z"}</script>'
+    page = (
+        '<script type="application/ld+json">{"@type": "Event", "name": "Tea", "startDate": '
+        '"2025-07-04T18:00Z"}</script>'
+    )
     (event,) = parse_page(page.encode(), "https://x.example/1", "UTC").events
     assert event.over_at is not None
     assert local_of(event.over_at, "UTC").hour == 19

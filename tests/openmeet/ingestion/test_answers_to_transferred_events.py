@@ -100,7 +100,8 @@ async def walk(db: Database, seed: int) -> None:
     async with db.reader() as reader:
         rows = await reader.fetch("select id, title, record_uri, author_id, removed_at from events")
         answers = await reader.fetch(
-            "select i.did, a.status, a.record_uri, a.event_id from attendances a join identities i on i.user_id = a.user_id"
+            "select i.did, a.status, a.record_uri, a.event_id from attendances a "
+            "join identities i on i.user_id = a.user_id"
         )
         found = {(await event_records.find(reader, uri)).id for uri in (OLD_URI, NEW_URI)}
         mine = await find_attendance(reader, event_id, cleo.user_id)

@@ -56,7 +56,8 @@ AT_ONE_TIME = 50
 REJECTED, APPROVED, BLOCKED, MUTED = 2, 3, 4, 5
 
 ANSWERS = """
-    select e.record_uri, i.did, a.status, a.waitlist_number, a.source, a.revision, a.record_uri as answer_uri, a.answered_at,
+    select e.record_uri, i.did, a.status, a.waitlist_number, a.source, a.revision, a.record_uri as answer_uri,
+        a.answered_at,
            a.party, a.mode, a.offered_until, a.pending_for, a.approved_at, a.is_private, a.calendar_entry
       from attendances a join events e on e.id = a.event_id join identities i on i.user_id = a.user_id
 """
@@ -337,7 +338,8 @@ async def test_deleting_the_effective_record_uncovers_the_other(make_database: M
     )
     async with db.reader() as reader:
         rows = await reader.fetch(
-            "select i.did, a.status, a.record_uri from attendances a join identities i on i.user_id = a.user_id order by i.did"
+            "select i.did, a.status, a.record_uri from attendances a join identities i on i.user_id = a.user_id "
+            "order by i.did"
         )
     assert [(row["status"], row["record_uri"]) for row in rows] == [
         ("interested", first[0].uri),

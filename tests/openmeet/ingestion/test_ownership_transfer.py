@@ -73,7 +73,8 @@ async def assert_one_event(db: Database, counting: dict[str, str], why: str) -> 
     async with db.reader() as reader:
         rows = await reader.fetch("select id, title, record_uri, author_id from events where removed_at is null")
         answers = await reader.fetch(
-            "select i.did, a.status, a.record_uri, a.event_id from attendances a join identities i on i.user_id = a.user_id"
+            "select i.did, a.status, a.record_uri, a.event_id from attendances a "
+            "join identities i on i.user_id = a.user_id"
         )
         found = [await event_records.find(reader, uri) for uri in (OLD_URI, NEW_URI)]
         author = await reader.fetch_one("select user_id from identities where did = :did", did=did(1))

@@ -197,7 +197,10 @@ async def test_only_a_read_of_the_record_clears_its_quarantine(db: Database):
 
 
 SLOW = {
-    "sqlite": "select count(*) from (with recursive n(i) as (select 1 union all select i + 1 from n limit 50000000) select i from n)",
+    "sqlite": (
+        "select count(*) from (with recursive n(i) as (select 1 union all select i + 1 from n "
+        "limit 50000000) select i from n)"
+    ),
     "postgresql": "perform pg_sleep(30)",
 }
 

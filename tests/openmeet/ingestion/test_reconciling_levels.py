@@ -104,7 +104,8 @@ async def test_wrong_values_are_discrepancies(deployment: Deployment, level: str
     event, uri = await published(deployment, cleo, level, EVERYTHING)
     async with deployment.db.transaction() as tx:
         await tx.execute(
-            "update events set title = 'Go', status = 'postponed', description = 'Other', locality = 'Graz' where id = :id",
+            "update events set title = 'Go', status = 'postponed', description = 'Other', locality = 'Graz' "
+            "where id = :id",
             id=event.id,
         )
     ((kind, fields),) = [(one.kind, one.fields) for one in (await compared(deployment, cleo)).unrepaired]

@@ -80,7 +80,8 @@ async def test_everything_is_imported_and_nobody_is_notified(db: Database, tmp_p
     assert (there["notifications"], there["notification_emails"], there["outbox_jobs"]) == (0, 0, 0)
     async with db.reader() as reader:
         row = await reader.fetch_one(
-            "select count(*) as found from events where is_published_by_policy = 1 and series_id is not null and visibility = 'public'"
+            "select count(*) as found from events where is_published_by_policy = 1 and series_id is not null "
+            "and visibility = 'public'"
         )
     assert row is not None
     assert row["found"] == 0

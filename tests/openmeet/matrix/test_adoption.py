@@ -77,7 +77,8 @@ async def test_an_adopted_room_keeps_its_members(
     await town.read()
     async with town.db.transaction() as tx:
         rows = await tx.fetch(
-            "select m.body from chat_messages m join chat_rooms r on r.id = m.room_id where r.event_id = :id order by m.number",
+            "select m.body from chat_messages m join chat_rooms r on r.id = m.room_id where r.event_id = :id "
+            "order by m.number",
             id=event.id,
         )
         (found,) = await tx.fetch("select id from chat_rooms where event_id = :id", id=event.id)

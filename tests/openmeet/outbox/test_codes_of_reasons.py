@@ -71,8 +71,8 @@ async def test_codes_in_existing_rows_are_renamed(url: str, clock: HandClock) ->
         )
         for code in OLD:
             await tx.execute(
-                "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at, reason)"
-                " values ('rsvp', :code, 'ana', 'withheld', 1, 0, 0, 0, :reason)",
+                "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, "
+                "changed_at, reason) values ('rsvp', :code, 'ana', 'withheld', 1, 0, 0, 0, :reason)",
                 code=code,
                 reason=f'{{"code":"publication.{code}","params":{{}}}}',
             )

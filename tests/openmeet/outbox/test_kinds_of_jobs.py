@@ -53,7 +53,8 @@ async def test_kinds_of_existing_jobs_are_renamed(url: str, clock: HandClock) ->
         for kind, subject in stored:
             await tx.execute(
                 "insert into outbox_jobs (kind, subject, revision, partition, priority, state, due_at, attempts, lease,"
-                " reason_code, reason_params, enqueued_at) values (:kind, :subject, 1, '', 0, 'due', 0, 0, 0, '', '{}', 0)",
+                " reason_code, reason_params, enqueued_at) values (:kind, :subject, 1, '', 0, 'due', 0, 0, 0, '', "
+                "'{}', 0)",
                 kind=kind,
                 subject=subject,
             )

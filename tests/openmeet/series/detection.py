@@ -83,7 +83,8 @@ async def rows_to_keep(db: Database) -> list[tuple[object, ...]]:
     """Everything that detection, confirmation and undo must never change."""
     async with db.reader() as reader:
         rows = await reader.fetch(
-            "select id, slug, revision, record_cid, updated_at, title, starts_at from events where origin = 'network' order by id"
+            "select id, slug, revision, record_cid, updated_at, title, starts_at from events "
+            "where origin = 'network' order by id"
         )
         queued = await reader.fetch("select subject_id, revision, state from publications order by 1")
     return [tuple(row) for row in (*rows, *queued)]

@@ -141,7 +141,8 @@ class Crowd:
         self.waiting += status is AttendanceStatus.WAITLISTED
         await tx.execute(
             """
-            insert into attendances (id, event_id, user_id, status, waitlist_number, source, revision, created_at, answered_at)
+            insert into attendances (id, event_id, user_id, status, waitlist_number, source, revision, created_at,
+                answered_at)
             values (:id, :event_id, :user_id, :status, :waits, 'here', 1, :now, :now)
             """,
             id=f"{event.id}-{user_id}",

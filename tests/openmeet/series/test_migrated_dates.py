@@ -110,13 +110,13 @@ async def test_entries_that_were_sent_in_another_form_are_retired(url: str, cloc
             )
         await tx.execute("update attendances set calendar_entry = 'stands'")
         await tx.execute(
-            "insert into retired_calendar_uids (event_id, series_id, original_date, time_zone, is_all_day, sequence, left_at)"
-            " values (:id, '', '', 'Europe/Berlin', 0, 1, 1)",
+            "insert into retired_calendar_uids (event_id, series_id, original_date, time_zone, is_all_day, sequence, "
+            "left_at) values (:id, '', '', 'Europe/Berlin', 0, 1, 1)",
             id=stored[3].id,
         )
         await tx.execute(
-            "insert into retired_calendar_uids (event_id, series_id, original_date, time_zone, is_all_day, sequence, left_at)"
-            " values (:id, :series_id, '2026-01-01T18:00:00', '+02:00', 0, 1, 1)",
+            "insert into retired_calendar_uids (event_id, series_id, original_date, time_zone, is_all_day, sequence, "
+            "left_at) values (:id, :series_id, '2026-01-01T18:00:00', '+02:00', 0, 1, 1)",
             id=stored[3].id,
             series_id=series.id,
         )

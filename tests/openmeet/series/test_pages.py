@@ -281,8 +281,14 @@ async def test_the_scope_is_asked_after_an_edit_with_its_consequences(ana, ben, 
     assert [f"Change {number} date" in asked.text for number in (1, 8, 9)] == [True] * 3
     assert ">1 answer is kept. 1 person gets a notification.<" in asked.text
     for said in (
-        "8 dates (until Tue 28 Apr) and all later ones change. 8 answers are kept. 1 person gets a notification. A new series",
-        "9 dates (until Tue 28 Apr) and all later ones change. 9 answers are kept. 1 person gets a notification. Past dates",
+        (
+            "8 dates (until Tue 28 Apr) and all later ones change. 8 answers are kept. 1 person gets a notification. "
+            "A new series"
+        ),
+        (
+            "9 dates (until Tue 28 Apr) and all later ones change. 9 answers are kept. 1 person gets a notification. "
+            "Past dates"
+        ),
     ):
         assert said in asked.text
     assert {title for _, title, _ in await stored(site, await only_series(site))} == {"Practice"}, (

@@ -59,7 +59,8 @@ def names_in(request: Request) -> tuple[str, str]:
         raise InvalidInput(
             "request_uri",
             gettext_noop(
-                "This address isn’t complete. Go back to the app and start again. (It needs one client_id and one request_uri.)"
+                "This address isn’t complete. Go back to the app and start again. (It needs one client_id and one "
+                "request_uri.)"
             ),
         )
     unexpected = sorted(set(names) - _OWN - {"client_id", "request_uri"})
@@ -67,7 +68,8 @@ def names_in(request: Request) -> tuple[str, str]:
         raise InvalidInput(
             unexpected[0],
             gettext_noop(
-                "The app sent its request the wrong way. Go back to it and start again. For its developers: push the request first (PAR)."
+                "The app sent its request the wrong way. Go back to it and start again. For its developers: push "
+                "the request first (PAR)."
             ),
         )
     return query["client_id"], query["request_uri"]

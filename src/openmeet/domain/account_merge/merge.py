@@ -54,8 +54,8 @@ async def _reassign_user(tx: Transaction, from_user: UserId, to_user: UserId) ->
     Raises ForeignKeyViolated if something still refers to the deleted user.
     """
     goes = await tx.fetch_one(
-        "select u.display_name, u.bio, u.time_zone, u.week_start, u.language, u.portrait_key, coalesce(u.email, g.email) as email"
-        " from users u left join guests g on g.user_id = u.id where u.id = :id",
+        "select u.display_name, u.bio, u.time_zone, u.week_start, u.language, u.portrait_key, coalesce(u.email, "
+        "g.email) as email from users u left join guests g on g.user_id = u.id where u.id = :id",
         id=from_user,
     )
     if goes is None:

@@ -296,7 +296,8 @@ async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -
     user's report is kept.
     """
     await tx.execute(
-        "delete from user_blocks where (user_id = :one and blocked_id = :other) or (user_id = :other and blocked_id = :one)",
+        "delete from user_blocks where (user_id = :one and blocked_id = :other) or (user_id = :other "
+        "and blocked_id = :one)",
         one=from_user,
         other=to_user,
     )

@@ -113,8 +113,10 @@ def impact_text(impact: CapacityImpact) -> str:
     if impact.people_over_limit:
         sentences.append(
             ngettext(
-                "%(number)s person is over that limit. They keep their place, and nobody moves up until there’s room again.",
-                "%(number)s people are over that limit. They keep their places, and nobody moves up until there’s room again.",
+                "%(number)s person is over that limit. They keep their place, and nobody moves up until there’s "
+                "room again.",
+                "%(number)s people are over that limit. They keep their places, and nobody moves up until there’s "
+                "room again.",
                 impact.people_over_limit,
             )
         )

@@ -46,7 +46,10 @@ _COLUMN_TYPES = {
     "is_offered": "integer",
     "changed_at": "bigint",
 }
-_INSERT = f"insert into attendance_history ({', '.join(_COLUMN_TYPES)}) values ({', '.join(f':{name}' for name in _COLUMN_TYPES)})"
+_INSERT = (
+    f"insert into attendance_history ({', '.join(_COLUMN_TYPES)}) values "
+    f"({', '.join(f':{name}' for name in _COLUMN_TYPES)})"
+)
 _INSERT_EACH = insert_rows_sql("attendance_history", _COLUMN_TYPES)
 
 # SQL for when the person of the RSVP ``a`` was checked in, or null unless they are checked in now.
@@ -60,8 +63,8 @@ IS_LATEST: Final = """not exists (select 1 from attendance_history later where l
     and (later.revision, later.id) > (h.revision, h.id))"""
 
 COLUMNS = (
-    "id, attendance_id, revision, actor_id, through, before_status, before_pending_for, after_status, party, mode, is_offered,"
-    " changed_at"
+    "id, attendance_id, revision, actor_id, through, before_status, before_pending_for, after_status, party, mode, "
+    "is_offered, changed_at"
 )
 
 

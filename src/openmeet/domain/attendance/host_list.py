@@ -47,7 +47,8 @@ async def entries(
                     or not {IS_UNANSWERED_INVITATION} and (
                        {without_joiners_sql("lower(u.display_name)")} like :q escape '!'
                     or {without_joiners_sql("lower(a.guest_names)")} like :q escape '!'
-                    or exists (select 1 from identities i where i.user_id = u.id and lower(i.handle) like :q escape '!')))"""
+                    or exists (select 1 from identities i where i.user_id = u.id
+                        and lower(i.handle) like :q escape '!')))"""
         values["q"] = f"%{escape_like(without_joiners(list_filter.search_words.lower()))}%"
     after_condition, position = after_clause(_ORDER, after)
     rows = await reader.fetch(
@@ -146,7 +147,8 @@ _NEW_TIME_UNCONFIRMED = f"""
     a.event_id = :event_id and a.status = 'attending'
            and abs(a.known_starts_at - cast(:starts_at as bigint)) >= :smallest_move
            and a.user_id <> :author_id and not {IS_HIDDEN} and not exists (
-               select 1 from event_co_hosts h where h.event_id = a.event_id and h.user_id = a.user_id and h.state = 'accepted')"""
+               select 1 from event_co_hosts h
+                where h.event_id = a.event_id and h.user_id = a.user_id and h.state = 'accepted')"""
 
 
 async def count_new_time_unconfirmed(reader: Reader, event: Event) -> int:

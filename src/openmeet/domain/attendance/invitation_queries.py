@@ -119,7 +119,8 @@ async def resume(tx: Transaction, series_id: str, user_id: UserId, *, ended_at: 
 # RSVPs of people who were invited by address and have never answered, even if the host rejected them or checked them
 # in. The host must not learn who owns the address. Once a person has answered, the host knows them by name, also if they
 # are rejected or invited again later, or let an offered place expire.
-IS_UNANSWERED_INVITATION: Final = """(coalesce(a.invited_as, '') <> '' and a.status in ('invited', 'rejected', 'attended') and not exists (
+IS_UNANSWERED_INVITATION: Final = """(coalesce(a.invited_as, '') <> ''
+                     and a.status in ('invited', 'rejected', 'attended') and not exists (
                  select 1 from attendance_history c where c.attendance_id = a.id
                     and c.after_status not in ('invited', 'rejected', 'attended')))"""
 

@@ -68,7 +68,10 @@ async def read_seat_usage(tx: Transaction, event_id: EventId) -> SeatUsage:
     return _seat_usage_of((await tx.fetch(_SEAT_USAGE, event_id=event_id, now=tx.now))[0])
 
 
-_SEAT_COLUMNS = "seats.without_mode, seats.in_person, seats.online, seats.has_expired_offers, seats.somebody_waits, seats.last_waitlist_number"
+_SEAT_COLUMNS = (
+    "seats.without_mode, seats.in_person, seats.online, seats.has_expired_offers, seats.somebody_waits, "
+    "seats.last_waitlist_number"
+)
 
 _BY_MODE = {"without_mode": "mode is null", "in_person": "mode = 'in_person'", "online": "mode = 'online'"}
 

@@ -146,7 +146,10 @@ async def earliest_answered(
     """
     if not event_ids or not user_ids:
         return {}
-    pairs = "select user_id, event_id from attendances where event_id in :events and user_id in :people and status in :wanted"
+    pairs = (
+        "select user_id, event_id from attendances where event_id in :events and user_id in :people "
+        "and status in :wanted"
+    )
     also, values = also_counted_sql
     rows = await reader.fetch(
         f"""

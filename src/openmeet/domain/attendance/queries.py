@@ -31,7 +31,8 @@ from openmeet.domain.users.model import UserId
 # names.
 COLUMNS = (
     "id, event_id, user_id, status, waitlist_number, source, revision, record_uri, created_at, answered_at, party, mode,"
-    " offered_until, pending_for, approved_at, known_starts_at, is_private, skips_record, guest_names, replies, reply_words"
+    " offered_until, pending_for, approved_at, known_starts_at, is_private, skips_record, guest_names, replies, "
+    "reply_words"
 )
 
 # RSVPs recorded in one repository, and all RSVPs of a person known only by its DID, after one event and RSVP. Each half
@@ -199,7 +200,8 @@ async def latest_in_series(reader: Reader, series_id: str, user_id: UserId) -> A
     row = await reader.fetch_one(
         f"select {qualified(COLUMNS, 'a')} from attendances a join events e on e.id = a.event_id"
         " where e.series_id = :series_id and a.user_id = :user_id"
-        " and a.status in ('attending', 'attended', 'waitlisted', 'pending') order by a.answered_at desc, a.id desc limit 1",
+        " and a.status in ('attending', 'attended', 'waitlisted', 'pending') order by a.answered_at desc, a.id desc "
+        "limit 1",
         series_id=series_id,
         user_id=user_id,
     )
@@ -284,7 +286,8 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
                cast(sum(case when status = 'waitlisted' and offered_until is null then shown else 0 end) as bigint)
                  as waiting,
                cast(sum(case when {awaits_decision_sql("counted")} then shown else 0 end) as bigint) as pending_people,
-               cast(sum(case when {awaits_decision_sql("counted")} and shown > 0 then 1 else 0 end) as bigint) as pending_rsvps,
+               cast(sum(case when {awaits_decision_sql("counted")}
+                   and shown > 0 then 1 else 0 end) as bigint) as pending_rsvps,
                cast(sum(case when status = 'pending' and pending_for = 'approval' then shown else 0 end) as bigint)
                  as awaiting_approval,
                cast(sum(case when {HOLDS_SEAT} then party else 0 end) as bigint) as seats,
@@ -422,7 +425,8 @@ _UPDATE_EACH_WITH_RECORD = _update_each_sql({"record_uri": "text", **_UPDATED_CO
 
 _INSERT = f"""
     insert into attendances (id, event_id, user_id, revision, record_uri, created_at, {", ".join(_UPDATED_COLUMNS)})
-    values (:id, :event_id, :user_id, :revision, :record_uri, :created_at, {", ".join(f":{name}" for name in _UPDATED_COLUMNS)})
+    values (:id, :event_id, :user_id, :revision, :record_uri, :created_at,
+        {", ".join(f":{name}" for name in _UPDATED_COLUMNS)})
 """
 
 

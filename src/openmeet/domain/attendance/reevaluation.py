@@ -98,7 +98,8 @@ async def _enqueue_left_group(tx: Transaction, user_ids: Sequence[str]) -> None:
 # The handler of the job determines which of these people have RSVPs.
 FORMER_MEMBERS_OF_GROUP: Final = BulkChange(
     "former_members_of_group",
-    f"select user_id as id, user_id as key from group_members where group_id {{owner}} and role in ({roles_sql(FORMER_ROLES)})",
+    f"select user_id as id, user_id as key from group_members where group_id {{owner}} "
+    f"and role in ({roles_sql(FORMER_ROLES)})",
     _enqueue_left_group,
 )
 
@@ -229,7 +230,8 @@ async def upcoming_events(
     if limit is not None:
         values["limit"] = limit
     rows = await reader.fetch(
-        f"{_UPCOMING_EVENTS} {clause} and a.event_id > :after order by a.event_id {'' if limit is None else 'limit :limit'}",
+        f"{_UPCOMING_EVENTS} {clause} and a.event_id > :after order by a.event_id "
+        f"{'' if limit is None else 'limit :limit'}",
         user_id=user_id,
         now=reader.now,
         after=after or "",
@@ -243,7 +245,8 @@ _REEVALUATED: Final = (PendingFor.UNCONFIRMED, PendingFor.APPROVAL)
 # Upcoming events only; RSVPs to past ones stay as they were.
 _WITH_PENDING_RSVP: Final = f"""
     select a.event_id from attendances a join events e on e.id = a.event_id
-     where a.user_id = :user_id and a.status = 'pending' and a.pending_for in ({", ".join(f"'{one}'" for one in _REEVALUATED)})
+     where a.user_id = :user_id and a.status = 'pending'
+         and a.pending_for in ({", ".join(f"'{one}'" for one in _REEVALUATED)})
        and a.source = 'network'
        and {is_not_over("e")} order by a.event_id
 """

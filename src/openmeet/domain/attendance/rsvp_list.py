@@ -25,8 +25,9 @@ BEFORE_WAITLIST: Final = -(10**17)
 
 # The columns of ``entry_of`` that all lists read. Lists of attendees have no unanswered invitations, so they do not read
 # ``is_unanswered_invitation``.
-SHARED_COLUMNS: Final = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
-       a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, {BEFORE_WAITLIST}) as waitlist_number,
+SHARED_COLUMNS: Final = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode,
+       a.pending_for, a.is_private, a.offered_until, a.guest_names, a.invited_as,
+       coalesce(a.waitlist_number, {BEFORE_WAITLIST}) as waitlist_number,
        case when {IS_GUEST} then 1 else 0 end as is_guest"""
 COLUMNS: Final = f"""{SHARED_COLUMNS},
        case when {IS_UNANSWERED_INVITATION} then 1 else 0 end as is_unanswered_invitation"""

@@ -13,8 +13,9 @@ from openmeet.domain.users.model import UserId
 from openmeet.recurrence.wall_time import is_zone
 
 _COLUMNS = (
-    "c.id, c.user_id, c.name, c.host, c.health, c.reason, c.problem, c.failures, c.is_busy, c.tone, c.is_shown, c.fetched_at, c.changed_at,"
-    " c.next_fetch_at, c.created_at, (select count(*) from subscribed_dates d where d.calendar_id = c.id) as dates"
+    "c.id, c.user_id, c.name, c.host, c.health, c.reason, c.problem, c.failures, c.is_busy, c.tone, c.is_shown, "
+    "c.fetched_at, c.changed_at, c.next_fetch_at, c.created_at, (select count(*) from subscribed_dates d "
+    "where d.calendar_id = c.id) as dates"
 )
 
 
@@ -99,7 +100,8 @@ _OLD_DIGEST = 32
 async def old_digests(reader: Reader, *, after: CalendarId, limit: int) -> list[OldDigest]:
     """Calendars whose digest is from before there was a key, from an id on, ordered by id."""
     rows = await reader.fetch(
-        "select id, user_id, url_sealed, digest from subscribed_calendars where length(digest) = :length and id > :after order by id limit :limit",
+        "select id, user_id, url_sealed, digest from subscribed_calendars where length(digest) = :length "
+        "and id > :after order by id limit :limit",
         length=_OLD_DIGEST,
         after=after,
         limit=limit,
@@ -151,10 +153,12 @@ async def insert(tx: Transaction, new: NewCalendar) -> None:
     """Insert a calendar that the person does not have yet."""
     await tx.execute(
         """
-        insert into subscribed_calendars (id, user_id, name, host, health, problem, failures, is_busy, tone, url_sealed, digest,
+        insert into subscribed_calendars (id, user_id, name, host, health, problem, failures, is_busy, tone, url_sealed,
+            digest,
                                           content, etag, last_modified, fetched_at, changed_at, next_fetch_at,
                                           dates_until, created_at)
-        values (:id, :user_id, :name, :host, :health, '', 0, 1, :tone, :url_sealed, :digest, :content, :etag, :last_modified,
+        values (:id, :user_id, :name, :host, :health, '', 0, 1, :tone, :url_sealed, :digest, :content, :etag,
+            :last_modified,
                 :now, :now, :next_fetch_at, :dates_until, :now)
         """,
         id=new.id,
@@ -335,7 +339,8 @@ async def note_failed(
     await tx.execute(
         """
         update subscribed_calendars
-           set health = :health, reason = :reason, problem = :problem, failures = failures + 1, next_fetch_at = :next_fetch_at
+           set health = :health, reason = :reason, problem = :problem, failures = failures + 1, next_fetch_at =
+               :next_fetch_at
          where id = :id
         """,
         id=calendar_id,

@@ -50,7 +50,8 @@ def access_sql(room: str, person: str, of: SubjectKind, *, with_shadows: bool = 
       select case when w.found = 0 then 0
                   when w.found < 3 and {room}.closed_at is not null or {_is_sanctioned(room, person, "mute")} then 1
                   else w.found end
-        from (select case when {_is_out(room, person, of, with_shadows=with_shadows)} then 0 else coalesce({rules(room, person)}, 0) end as found
+        from (select case when {_is_out(room, person, of, with_shadows=with_shadows)} then 0 else
+            coalesce({rules(room, person)}, 0) end as found
                limit 1) w)"""
 
 
@@ -73,10 +74,10 @@ def _hosts_event(person: str) -> str:
     """
     return (
         f"(e.author_id = {person}"
-        f" or exists (select 1 from event_co_hosts h where h.event_id = e.id and h.user_id = {person} and h.state = 'accepted')"
-        f" or {_has_role('e.group_id', person, _RUNNING)}"
-        f" or (exists (select 1 from users au where au.id = e.author_id and au.kind = 'shadow')"
-        f" and exists (select 1 from moderators mo where mo.user_id = {person})))"
+        f" or exists (select 1 from event_co_hosts h where h.event_id = e.id and h.user_id = {person} "
+        f"and h.state = 'accepted') or {_has_role('e.group_id', person, _RUNNING)} or (exists (select 1 from users au "
+        "where au.id = e.author_id and au.kind = 'shadow') and exists (select 1 from moderators mo "
+        f"where mo.user_id = {person})))"
     )
 
 
@@ -109,10 +110,14 @@ def _of_event(room: str, person: str) -> str:
 
 def _sees_event(person: str) -> str:
     """SQL condition on an event ``e`` that is neither held nor hidden: this person, who does not host it, may see it."""
-    is_private = "(e.visibility = 'private' or exists (select 1 from groups pg where pg.id = e.group_id and pg.visibility = 'private'))"
+    is_private = (
+        "(e.visibility = 'private' or exists (select 1 from groups pg where pg.id = e.group_id "
+        "and pg.visibility = 'private'))"
+    )
     return (
         f"(not {is_private} or {_has_role('e.group_id', person, _INSIDE)}"
-        f" or exists (select 1 from attendances pa where pa.event_id = e.id and pa.user_id = {person} and pa.status <> 'rejected'))"
+        f" or exists (select 1 from attendances pa where pa.event_id = e.id and pa.user_id = {person} "
+        "and pa.status <> 'rejected'))"
     )
 
 
@@ -120,8 +125,14 @@ def _of_series(room: str, person: str) -> str:
     """Access to a room about a series. Moderators are the people who run a part of the series that still has dates (its
     host and those who run its group), and the co-hosts of all dates of such a part. Needs ``chain_sql``.
     """
-    is_private = f"({_PRIVATE_SERIES} or exists (select 1 from groups pg where pg.id = s.group_id and pg.visibility = 'private'))"
-    is_public_series = f"{_PUBLIC_SERIES} and not exists (select 1 from groups ng where ng.id = s.group_id and ng.visibility <> 'public')"
+    is_private = (
+        f"({_PRIVATE_SERIES} or exists (select 1 from groups pg where pg.id = s.group_id "
+        "and pg.visibility = 'private'))"
+    )
+    is_public_series = (
+        f"{_PUBLIC_SERIES} and not exists (select 1 from groups ng where ng.id = s.group_id "
+        "and ng.visibility <> 'public')"
+    )
     invited = (
         f"exists (select 1 from attendances pa join events pe on pe.id = pa.event_id"
         f" where pa.user_id = {person} and pa.status <> 'rejected' and pe.series_id in (select id from chain))"
@@ -129,7 +140,8 @@ def _of_series(room: str, person: str) -> str:
     # role: 2 runs a part, 1 is in its group. shown: 0 hidden, 1 not visible to this person, 2 visible to them, 3
     # public.
     halves = f"""
-        select max(case when (s.user_id = {person} or {_has_role("s.group_id", person, _RUNNING)}) and {_goes_on("s.id")} then 2
+        select max(case when (s.user_id = {person} or {_has_role("s.group_id", person, _RUNNING)})
+            and {_goes_on("s.id")} then 2
                         when {_has_role("s.group_id", person, _INSIDE)} then 1 else 0 end) as role,
                max(case when {is_blocked("s.id", "s.group_id", "s.user_id")} then 0
                         when {is_public_series} then 3
@@ -138,9 +150,11 @@ def _of_series(room: str, person: str) -> str:
           from chain join event_series s on s.id = chain.id where s.deleted_at is null"""
     # 2 hosts all dates, 1 hosts one that is upcoming or was recently.
     co_host = f"""
-        select max(case when h.is_for_series = 1 and {_goes_on("e.series_id")} then 2 when e.starts_at >= cast(:now as bigint) - {ANSWER_COUNTS_FOR} then 1 else 0 end)
+        select max(case when h.is_for_series = 1 and {_goes_on("e.series_id")} then 2 when e.starts_at >= cast(:now as
+            bigint) - {ANSWER_COUNTS_FOR} then 1 else 0 end)
           from event_co_hosts h join events e on e.id = h.event_id
-         where h.user_id = {person} and h.state = 'accepted' and e.deleted_at is null and e.series_id in (select id from chain)"""
+         where h.user_id = {person} and h.state = 'accepted' and e.deleted_at is null and e.series_id in (select id
+             from chain)"""
     # 2 is going to a date, 1 is interested in one.
     answer = f"""
         select max(case when a.status = 'interested' then 1 else 2 end) from attendances a
@@ -163,7 +177,8 @@ def _of_series(room: str, person: str) -> str:
                        and f.series_id in (select id from chain)) then 1
             when k.shown = 3 and {_switch(room, "anybody", "read")} then 1
             else 0 end
-          from (select h.*, coalesce(({co_host}), 0) as co_host, coalesce(({answer}), 0) as answer from ({halves}) h limit 1) k)"""
+          from (select h.*, coalesce(({co_host}), 0) as co_host, coalesce(({answer}), 0) as answer
+              from ({halves}) h limit 1) k)"""
 
 
 def _goes_on(series: str) -> str:
@@ -195,8 +210,8 @@ def _of_group(room: str, person: str) -> str:
 
 def _is_sanctioned(room: str, person: str, kind: str) -> str:
     return (
-        f"exists (select 1 from chat_sanctions x where x.room_id = {room}.id and x.user_id = {person} and x.kind = '{kind}'"
-        " and x.lifted_at is null and (x.until is null or x.until > :now))"
+        f"exists (select 1 from chat_sanctions x where x.room_id = {room}.id and x.user_id = {person} "
+        f"and x.kind = '{kind}' and x.lifted_at is null and (x.until is null or x.until > :now))"
     )
 
 
@@ -330,7 +345,8 @@ async def access(reader: Reader, room: RoomId, person: UserId | None) -> Access:
 async def access_in(reader: Reader, room: Room, person: UserId | None) -> Access:
     """``access`` for a room that is already loaded."""
     row = await reader.fetch_one(
-        f"select {access_sql('r', 'cast(:person as text)', room.subject.kind)} as level from chat_rooms r where r.id = :room",
+        f"select {access_sql('r', 'cast(:person as text)', room.subject.kind)} as level from chat_rooms r "
+        "where r.id = :room",
         room=room.id,
         person=person,
         now=reader.now,
@@ -390,8 +406,8 @@ async def _by_owner(reader: Reader, rooms: Collection[RoomId]) -> dict[SubjectKi
     if not rooms:
         return {}
     rows = await reader.fetch(
-        "select id, case when event_id is not null then 'event' when series_id is not null then 'series' else 'group' end as owner"
-        " from chat_rooms where id in :rooms order by id",
+        "select id, case when event_id is not null then 'event' when series_id is not null then 'series' else "
+        "'group' end as owner from chat_rooms where id in :rooms order by id",
         rooms=sorted(set(rooms)),
     )
     rooms_by_kind: dict[SubjectKind, list[RoomId]] = {}

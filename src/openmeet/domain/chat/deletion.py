@@ -26,7 +26,8 @@ _EXPIRED: Final = f"""
               r.event_id is not null and exists (
                 select 1 from events e where e.id = r.event_id and coalesce(e.over_at, e.starts_at) < :month)
            or m.about is not null and exists (
-                select 1 from events e where e.series_id in (with recursive {chain_sql("r.series_id")} select id from chain)
+                select 1 from events e where e.series_id in (with recursive {chain_sql("r.series_id")} select id
+                    from chain)
                     and e.original_date = m.about
                    and coalesce(e.over_at, e.starts_at) < :month)
            or r.event_id is null and m.about is null))
@@ -35,7 +36,8 @@ _EXPIRED: Final = f"""
 
 _REMOVED_FOR_GOOD: Final = "select message_id from chat_removed where until <= :now order by until limit :limit"
 # This includes messages sent from their own Matrix account before they linked it; these messages have no user id.
-_WROTE: Final = "(user_id = :id or matrix_sender = (select mxid from matrix_people where user_id = :id))"  # most people have no mxid: null equals nothing
+# Most people have no mxid: null equals nothing
+_WROTE: Final = "(user_id = :id or matrix_sender = (select mxid from matrix_people where user_id = :id))"
 MESSAGES_OF: Final = f"select id from chat_messages where {_WROTE}"
 # Reactions, votes and other rows that people added to messages. Rows are found by ``message_id``.
 ON_MESSAGES: Final = (
@@ -115,7 +117,8 @@ async def empty_messages(tx: Transaction, user_id: UserId, limit: int) -> int:
     await tx.execute(
         """
         update chat_messages
-           set user_id = :id, matrix_sender = null, body = '', details = '{}', client_id = null, search_words = '', revision = revision + 1, held_at = null,
+           set user_id = :id, matrix_sender = null, body = '', details = '{}', client_id = null, search_words = '',
+               revision = revision + 1, held_at = null,
                removed_at = coalesce(removed_at, :now), removed_by = coalesce(removed_by, :id)
          where id in :ids
         """,

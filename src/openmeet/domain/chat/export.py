@@ -81,7 +81,8 @@ async def _private_authors(reader: Reader, room: RoomId) -> list[UserId]:
          where m.room_id = :room and exists (
                select 1 from attendances a join events e on e.id = a.event_id
                 where a.user_id = m.user_id and a.is_private = 1
-                    and (e.id = r.event_id or e.series_id in (with recursive {chain_sql("r.series_id")} select id from chain)))
+                    and (e.id = r.event_id or e.series_id in (with recursive {chain_sql("r.series_id")} select id
+                        from chain)))
          group by m.user_id order by min(m.number) limit {_MAX_PRIVATE}
         """,
         room=room,

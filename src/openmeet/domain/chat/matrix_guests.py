@@ -191,7 +191,8 @@ async def admit(tx: Transaction, room: RoomId, mxid: str) -> None:
 async def note_presence(tx: Transaction, room: RoomId, mxid: str, presence: GuestPresence) -> None:
     """Store what the homeserver last reported about a guest."""
     await tx.execute(
-        "update matrix_guests set membership = :presence where room_id = :room and mxid = :mxid and membership <> :presence",
+        "update matrix_guests set membership = :presence where room_id = :room and mxid = :mxid "
+        "and membership <> :presence",
         presence=presence.value,
         room=room,
         mxid=mxid,
@@ -298,7 +299,8 @@ async def _write(
         insert into matrix_guests (room_id, mxid, state, is_due, reason, by_user_id, at)
         values (:room, :mxid, :state, :is_due, :reason, :by, :now)
             on conflict (room_id, mxid) do update
-           set state = excluded.state, is_due = excluded.is_due, reason = excluded.reason, by_user_id = excluded.by_user_id,
+           set state = excluded.state, is_due = excluded.is_due, reason = excluded.reason, by_user_id =
+               excluded.by_user_id,
                at = excluded.at
         """,
         room=room,

@@ -166,7 +166,8 @@ async def page_of_people_called(
         else people_in_room_sql()
     )
     rows = await tx.fetch(
-        f"select p.user_id from chat_rooms r, {related_people} p where r.id = :room and p.user_id > :after order by p.user_id limit :limit",
+        f"select p.user_id from chat_rooms r, {related_people} p where r.id = :room and p.user_id > :after "
+        "order by p.user_id limit :limit",
         room=room.id,
         after=after or "",
         limit=_PAGE_OF_PEOPLE,

@@ -187,7 +187,8 @@ async def insert_notice(tx: Transaction, room: RoomId, notice: RoomNotice, **det
 async def by_client_id(reader: Reader, room: RoomId, person: UserId, client_id: str) -> ChatMessage | None:
     """The message that this person sent to the room with this client id."""
     row = await reader.fetch_one(
-        f"select {COLUMNS} from chat_messages m where m.room_id = :room and m.user_id = :person and m.client_id = :client_id",
+        f"select {COLUMNS} from chat_messages m where m.room_id = :room and m.user_id = :person "
+        "and m.client_id = :client_id",
         room=room,
         person=person,
         client_id=client_id,

@@ -123,8 +123,9 @@ async def require_write_access(
     if level >= Access.WRITE:
         return level
     muted = await reader.fetch_one(
-        "select until from chat_sanctions where room_id = :room and user_id = :person and kind = 'mute' and lifted_at is null"
-        " and (until is null or until > :now) order by case when until is null then 0 else 1 end, until desc limit 1",
+        "select until from chat_sanctions where room_id = :room and user_id = :person and kind = 'mute' "
+        "and lifted_at is null and (until is null or until > :now) order by case when until is null then 0 else 1 "
+        "end, until desc limit 1",
         room=room.id,
         person=person,
         now=reader.now,
@@ -174,7 +175,8 @@ async def add_mentions(
     added = []
     for person in list(dict.fromkeys((*mentioned, *written)))[:MAX_MENTIONS]:
         made = await tx.execute(
-            "insert into chat_mentions (message_id, user_id, name) values (:message, :person, :name) on conflict do nothing",
+            "insert into chat_mentions (message_id, user_id, name) values (:message, :person, :name) "
+            "on conflict do nothing",
             message=message.id,
             person=person,
             name=written.get(person, ""),

@@ -197,7 +197,8 @@ async def enqueue_webhooks(tx: Transaction, room_id: RoomId, messages: Collectio
     if room is None or not await may_be_sent_to_webhooks(tx, room):
         return
     rows = await tx.fetch(
-        f"select distinct p.user_id from {related_people_sql()} p where p.because = 'hosting' order by p.user_id limit {_HOSTS}",
+        f"select distinct p.user_id from {related_people_sql()} p where p.because = 'hosting' order by p.user_id "
+        f"limit {_HOSTS}",
         room=room_id,
     )
     hosts = tuple(UserId(row["user_id"]) for row in rows)
@@ -248,7 +249,8 @@ async def _addressed(reader: Reader, room: Room, message: ChatMessage, *, is_edi
 
 async def _people_of(reader: Reader, room: Room) -> list[UserId]:
     rows = await reader.fetch(
-        f"select distinct p.user_id from chat_rooms r, {related_people_sql()} p where r.id = :room order by p.user_id limit {_HOSTS}",
+        f"select distinct p.user_id from chat_rooms r, {related_people_sql()} p where r.id = :room "
+        f"order by p.user_id limit {_HOSTS}",
         room=room.id,
     )
     return [UserId(row["user_id"]) for row in rows]

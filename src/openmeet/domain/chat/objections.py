@@ -154,7 +154,8 @@ OPEN_OBJECTION: Final = f"""
 async def open_in_room(reader: Reader, room: RoomId) -> list[ChatMessageId]:
     """Messages of a room whose authors object to a removal by its hosts, those waiting longest first."""
     rows = await reader.fetch(
-        f"select a.message_id from chat_acts a where a.room_id = :room and {OPEN_OBJECTION} order by a.at, a.id limit {_MAX_OBJECTIONS}",
+        f"select a.message_id from chat_acts a where a.room_id = :room and {OPEN_OBJECTION} order by a.at, a.id "
+        f"limit {_MAX_OBJECTIONS}",
         room=room,
         of_site=0,
     )

@@ -261,10 +261,12 @@ def _is_named() -> str:
 
 def _is_seen_in_group() -> str:
     groups = f"""(select r.group_id union select e.group_id from events e where e.id = r.event_id
-        union select s.group_id from event_series s where s.deleted_at is null and s.id in (with recursive {chain_sql("r.series_id")} select id from chain))"""
+        union select s.group_id from event_series s where s.deleted_at is null
+            and s.id in (with recursive {chain_sql("r.series_id")} select id from chain))"""
     return f"""exists (
         select 1 from group_members v where v.user_id = {_VIEWER} and v.role in ({_INSIDE}) and v.group_id in {groups}
-           and (exists (select 1 from group_members m where m.group_id = v.group_id and m.user_id = u.id and m.role in ({_INSIDE}))
+           and (exists (select 1 from group_members m where m.group_id = v.group_id and m.user_id = u.id
+               and m.role in ({_INSIDE}))
                 or exists (select 1 from {related_people_sql("= u.id")} o where o.because = 'following')))"""
 
 

@@ -111,7 +111,8 @@ async def votes(
         return {}, {}
     rows = await reader.fetch(
         f"""
-        select message_id, choice, count(*) as number, max(case when user_id = cast(:viewer as text) then 1 else 0 end) as mine
+        select message_id, choice, count(*) as number, max(case when user_id = cast(:viewer as text) then 1 else 0 end)
+            as mine
           from chat_votes v where message_id in :ids and not {is_leaving("v.user_id")}
          group by message_id, choice order by message_id, choice
         """,

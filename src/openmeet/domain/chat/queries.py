@@ -277,7 +277,8 @@ async def visible_among(
     if level is Access.NONE:
         return []
     rows = await reader.fetch(
-        f"select {COLUMNS} from chat_messages m where m.room_id = :room and m.id in :ids and {is_shown()} order by m.number",
+        f"select {COLUMNS} from chat_messages m where m.room_id = :room and m.id in :ids and {is_shown()} "
+        "order by m.number",
         room=room.id,
         ids=sorted(set(messages)),
         viewer=viewer,

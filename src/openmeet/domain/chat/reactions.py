@@ -183,7 +183,8 @@ async def pin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> Non
     if message.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
     made = await tx.execute(
-        "insert into chat_pins (message_id, room_id, pinned_by, at) values (:id, :room, :person, :now) on conflict do nothing",
+        "insert into chat_pins (message_id, room_id, pinned_by, at) values (:id, :room, :person, :now) "
+        "on conflict do nothing",
         id=message.id,
         room=room.id,
         person=caller.user_id,

@@ -48,7 +48,8 @@ _FRESH = f"""
     and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
 """
 _TITLE = """coalesce(case when r.kind = 'channel' then r.name || ' ' end, '')
-    || coalesce((select e.title from events e where e.id = r.event_id), (select s.name from event_series s where s.id = r.series_id),
+    || coalesce((select e.title from events e where e.id = r.event_id),
+                (select s.name from event_series s where s.id = r.series_id),
                 (select g.name from groups g where g.id = r.group_id), '')"""
 
 
@@ -86,11 +87,14 @@ async def my_rooms(
                  case when exists (select 1 from chat_messages m where {_FRESH}) then 1 else 0 end as is_new
             from chat_rooms r left join chat_readers c on c.room_id = r.id and c.user_id = :person
            where r.id in :rooms),
-        f as materialized (select * from k where {" and ".join(outer)} order by is_new desc, said desc, id desc limit :limit)
+        f as materialized (select * from k where {" and ".join(outer)} order by is_new desc, said desc, id desc
+            limit :limit)
         select {COLUMNS},
-               (select count(*) from (select 1 as one from chat_messages m where {_FRESH} limit {_COUNT_MOST}) u) as unread,
+               (select count(*) from (select 1 as one from chat_messages m where {_FRESH}
+                   limit {_COUNT_MOST}) u) as unread,
                (select count(*) from (select 1 as one from chat_messages m
-                  join chat_mentions q on q.message_id = m.id and q.user_id = :person where {_FRESH} limit {_COUNT_MOST}) q) as mentioned,
+                  join chat_mentions q on q.message_id = m.id and q.user_id = :person where {_FRESH}
+                      limit {_COUNT_MOST}) q) as mentioned,
                (select m.id from chat_messages m where m.room_id = r.id and {message_queries.is_there()}
                    and m.number > {reading_floor_sql()} order by m.number desc limit 1) as last_message,
                case when c.level = 'none' or coalesce(c.muted_until, 0) > :now then 1 else 0 end as is_muted

@@ -161,7 +161,8 @@ async def insert(
     owner = {one.value: None for one in SubjectKind} | {subject.kind.value: subject.id}
     made = await tx.execute(
         """
-        insert into chat_rooms (id, kind, event_id, series_id, group_id, with_user_id, name, position, opened_at, created_at, updated_at)
+        insert into chat_rooms (id, kind, event_id, series_id, group_id, with_user_id, name, position, opened_at,
+            created_at, updated_at)
         values (:id, :kind, :event, :series, :group, :person, :name, :position, :now, :now, :now)
             on conflict do nothing
         """,
@@ -187,7 +188,8 @@ async def save(tx: Transaction, room: Room) -> None:
     await tx.execute(
         """
         update chat_rooms set name = :name, about = :about, position = :position, audience = :audience, history = :history,
-               history_floor = :history_floor, slow_seconds = :slow, holds_messages = :holds, retention = :retention, revision = :revision,
+               history_floor = :history_floor, slow_seconds = :slow, holds_messages = :holds, retention = :retention,
+                   revision = :revision,
                closed_at = :closed_at, closed_by = :closed_by, updated_at = :now
          where id = :id
         """,

@@ -130,8 +130,10 @@ async def rooms_of_dates(
         return {}
     rows = await reader.fetch(
         f"""
-        select d.id, e.slug, e.original_date from chat_rooms r, events e join chat_rooms d on d.event_id = e.id and d.kind = 'date'
-         where r.id = :room and e.original_date in :dates and e.deleted_at is null and e.series_id in (with recursive {chain_sql("r.series_id")} select id from chain)
+        select d.id, e.slug, e.original_date from chat_rooms r, events e join chat_rooms d on d.event_id = e.id
+            and d.kind = 'date'
+         where r.id = :room and e.original_date in :dates and e.deleted_at is null
+             and e.series_id in (with recursive {chain_sql("r.series_id")} select id from chain)
          order by d.id
         """,
         room=room.id,
@@ -150,7 +152,8 @@ def values_as_if_opened(target: RoomTarget) -> dict[str, str | None]:
 async def access_before_opening(reader: Reader, target: RoomTarget, person: UserId | None) -> Access:
     """What the person could do in a room that nobody has opened yet. Its page shows an empty room."""
     row = await reader.fetch_one(
-        f"with {CHAT_ROOMS_AS_IF_OPENED} select {access_sql('r', 'cast(:person as text)', target.subject.kind)} as level from chat_rooms r",
+        f"with {CHAT_ROOMS_AS_IF_OPENED} select {access_sql('r', 'cast(:person as text)', target.subject.kind)} "
+        "as level from chat_rooms r",
         person=person,
         now=reader.now,
         **values_as_if_opened(target),
@@ -212,7 +215,8 @@ async def require_answered(reader: Reader, target: RoomTarget) -> None:
         SubjectKind.EVENT: "select 1 as found from attendances where event_id = :id and user_id = :person"
         " and status not in ('declined', 'rejected')",
         SubjectKind.SERIES: f"with {_CHAIN} select 1 as found from attendances a join events e on e.id = a.event_id"
-        " where e.series_id in (select id from chain) and a.user_id = :person and a.status not in ('declined', 'rejected')",
+        " where e.series_id in (select id from chain) and a.user_id = :person "
+        "and a.status not in ('declined', 'rejected')",
         SubjectKind.GROUP: "select 1 as found from group_members where group_id = :id and user_id = :person"
         f" and role in ({roles_sql((*INSIDE, GroupRole.PENDING))})",
     }
@@ -325,7 +329,8 @@ async def _keep_history(tx: Transaction, room: Room) -> None:
     await tx.execute(
         f"""
         insert into chat_readers (room_id, user_id, read_number, entered_at, entered_number, entered_by)
-        select r.id, p.user_id, 0, cast(:now as bigint), r.history_floor, 'opened' from chat_rooms r, {people_in_room_sql()} p
+        select r.id, p.user_id, 0, cast(:now as bigint), r.history_floor, 'opened'
+            from chat_rooms r, {people_in_room_sql()} p
          where r.id = :room and {access_sql("r", "p.user_id", room.subject.kind)} >= 1
             on conflict (room_id, user_id) do nothing
         """,

@@ -109,8 +109,9 @@ async def sanctions_in(reader: Reader, room: RoomId, person: UserId | None = Non
     """
     rows = await reader.fetch(
         f"select room_id, user_id, kind, until, {SHOWN_REASON}, by_user_id, at, of_site from chat_sanctions a"
-        f" where room_id = :room and lifted_at is null and (until is null or until > :now) and not {is_leaving('a.user_id')}"
-        f"{' and user_id = :person' if person else ''} order by at desc, user_id, kind, of_site",
+        " where room_id = :room and lifted_at is null and (until is null or until > :now) "
+        f"and not {is_leaving('a.user_id')}{' and user_id = :person' if person else ''} "
+        "order by at desc, user_id, kind, of_site",
         room=room,
         now=reader.now,
         **({"person": person} if person else {}),
@@ -329,9 +330,9 @@ class MessageReport:
 async def open_reports(reader: Reader, room: RoomId, *, limit: int = 100) -> list[MessageReport]:
     """Undecided reports for the moderators of a room, oldest first."""
     rows = await reader.fetch(
-        "select p.id, p.message_id, p.reason, p.comment, p.at from chat_reports p join chat_messages m on m.id = p.message_id"
-        f" where m.room_id = :room and p.closed_at is null and p.to_tenant = 0 and not {is_by_leaving()}"
-        " order by p.at, p.id limit :limit",
+        "select p.id, p.message_id, p.reason, p.comment, p.at from chat_reports p "
+        "join chat_messages m on m.id = p.message_id where m.room_id = :room and p.closed_at is null "
+        f"and p.to_tenant = 0 and not {is_by_leaving()} order by p.at, p.id limit :limit",
         room=room,
         limit=limit,
     )

@@ -188,9 +188,9 @@ async def recent_writers(
     if not rooms:
         return []
     rows = await reader.fetch(
-        "select distinct m.user_id from chat_rooms r join chat_messages m on m.room_id = r.id and m.number > r.last_number - :recent"
-        f" where r.id in :rooms and m.user_id is not null and m.search_words <> '' and {is_there()}"
-        f"{_floors(rooms)[0]} order by m.user_id limit :limit",
+        "select distinct m.user_id from chat_rooms r join chat_messages m on m.room_id = r.id "
+        "and m.number > r.last_number - :recent where r.id in :rooms and m.user_id is not null "
+        f"and m.search_words <> '' and {is_there()}{_floors(rooms)[0]} order by m.user_id limit :limit",
         rooms=sorted(rooms),
         recent=_RECENT_IN_ONE if len(only) == 1 else _RECENT,
         limit=limit,
@@ -203,7 +203,8 @@ async def recent_writers(
 async def dates_with_messages(reader: Reader, room: Room, *, limit: int = 100) -> list[str]:
     """The original dates of a series that messages are about, latest first."""
     rows = await reader.fetch(
-        "select distinct about from chat_messages where room_id = :room and about is not null order by about desc limit :limit",
+        "select distinct about from chat_messages where room_id = :room and about is not null order by about desc "
+        "limit :limit",
         room=room.id,
         limit=limit,
     )
@@ -221,7 +222,8 @@ def _floors(rooms: Mapping[RoomId, int]) -> tuple[str, dict[str, object]]:
 
 
 _VECTOR: Final = "array_to_tsvector(string_to_array(ltrim(rtrim(m.search_words)), ' '))"
-_ON_SQLITE: Final = """(select n.message_id from search_chat_index join search_chat_numbers n on n.number = search_chat_index.rowid
+_ON_SQLITE: Final = """(select n.message_id from search_chat_index
+          join search_chat_numbers n on n.number = search_chat_index.rowid
       where search_chat_index match :lookups) f cross join chat_messages m on m.id = f.message_id"""
 _ON_POSTGRESQL: Final = f"(select cast(:lookups as tsquery) as asked) f join chat_messages m on {_VECTOR} @@ f.asked"
 

@@ -127,7 +127,8 @@ async def counts(reader: Reader, event_id: EventId) -> ArrivalCounts:
         select cast(coalesce(sum(case when status = 'attended' then party else 0 end), 0) as bigint) as there,
                cast(coalesce(sum(party), 0) as bigint) as expected,
                cast(coalesce(sum(party - 1), 0) as bigint) as brought
-          from attendances a where event_id = :event_id and status in ('attending', 'attended') and not {IS_HIDDEN_FROM_HOSTS}
+          from attendances a where event_id = :event_id and status in ('attending', 'attended')
+              and not {IS_HIDDEN_FROM_HOSTS}
         """,
         event_id=event_id,
     )

@@ -53,7 +53,8 @@ def strip(cover: Cover) -> str:
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{3 * WIDTH}" height="{HEIGHT}" viewBox="0 0 {3 * WIDTH} {HEIGHT}"'
-        f' preserveAspectRatio="xMidYMid slice"><symbol id="tile" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none">{_painted(cover)}</symbol>'
+        f' preserveAspectRatio="xMidYMid slice"><symbol id="tile" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'preserveAspectRatio="none">{_painted(cover)}</symbol>'
         f"{''.join(tiles)}</svg>"
     )
 
@@ -304,7 +305,8 @@ def outdoors(canvas: Canvas, dice: Dice, colours: Palette) -> None:
     for y, hill, opacity in hills:
         lift = dice.below(80)
         canvas.shape(
-            f"M-200 {y + lift}C120 {y - 190 + lift} 320 {y - 120} 560 {y + 10}S980 {y - 180 + lift} 1400 {y + 30}V1000H-200Z",
+            f"M-200 {y + lift}C120 {y - 190 + lift} 320 {y - 120} 560 {y + 10}S980 {y - 180 + lift} 1400 "
+            f"{y + 30}V1000H-200Z",
             hill,
             opacity=opacity,
         )

@@ -43,8 +43,10 @@ _GROUPS_LEFT: Final = """
 """
 _EMPTY_USER: Final = """
     update users
-       set kind = 'shadow', display_name = '', email = null, bio = '', time_zone = null, language = null, seen_at = null, portrait_key = null,
-           claimed_at = null, week_start = null, wants_suggestions = 1, enter_sends = 0, shows_about = 0, shows_groups = 0, created_at = 0, revision = revision + 1, updated_at = :now
+       set kind = 'shadow', display_name = '', email = null, bio = '', time_zone = null, language = null, seen_at =
+           null, portrait_key = null,
+           claimed_at = null, week_start = null, wants_suggestions = 1, enter_sends = 0, shows_about = 0, shows_groups =
+               0, created_at = 0, revision = revision + 1, updated_at = :now
      where id = :id
 """
 # Subjects that the person alone hosted or owned. Groups with other members were handed over.
@@ -70,7 +72,10 @@ _CLEAR_GROUP_LOG: Final = f"update group_roles_log set note = '' where note in {
 # answer and their role.
 _REMOVE_ADDRESS: Final = (
     f"update attendances set invited_as = '{REMOVED_ADDRESS}' where invited_as = {ADDRESS} and user_id <> :id",
-    f"update event_series_invitations set invited_as = '{REMOVED_ADDRESS}' where invited_as = {ADDRESS} and user_id <> :id",
+    (
+        f"update event_series_invitations set invited_as = '{REMOVED_ADDRESS}' where invited_as = {ADDRESS} "
+        "and user_id <> :id"
+    ),
     f"update event_co_hosts set email = null where email = {ADDRESS} and user_id <> :id",
 )
 # Leaves only a random name in ``matrix_people`` until everything is redacted at the homeserver.

@@ -69,7 +69,8 @@ EMPTY_EVENTS: Final = f"""
        set slug = id, {SET_BLANK}, starts_text = '', ends_text = '', status_reason = '', picture_key = null,
            draft_fields = '', search_text = '', search_words = '', place_x = null, place_y = null, place_z = null,
            derived_from = '',
-           external_data = null, external_source = null, matrix_room_id = null, submission_key = null, submission_digest = null
+           external_data = null, external_source = null, matrix_room_id = null, submission_key = null, submission_digest
+               = null
      where id in :ids
 """
 EMPTY_RECORDS: Final = """
@@ -94,7 +95,8 @@ GROUPS_TO_PURGE: Final = """
 EMPTY_GROUPS: Final = """
     update groups
        set slug = id, name = '', description = '', locality = '', country = '', latitude = '', longitude = '',
-           join_question = '', picture_key = null, picture_alt = null, picture_width = null, picture_height = null, picture_tone = null,
+           join_question = '', picture_key = null, picture_alt = null, picture_width = null, picture_height = null,
+               picture_tone = null,
            record_avatar = null, search_text = '', submission_key = null, submission_digest = null,
            backup_admin_did = null
      where id in :ids

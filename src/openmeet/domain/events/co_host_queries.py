@@ -14,7 +14,10 @@ from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
-_COLUMNS = "id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at, is_for_series, is_asked_for_series"
+_COLUMNS = (
+    "id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at, is_for_series, "
+    "is_asked_for_series"
+)
 
 # Events that ``:user_id`` co-hosts, for lists.
 CO_HOSTED = "select h.event_id from event_co_hosts h where h.user_id = :user_id and h.state = 'accepted'"
@@ -299,7 +302,8 @@ async def longest_co_host(reader: Reader, event_id: EventId) -> UserId | None:
     """The longest-serving co-host. People without an account and people who are deleting their account are left out."""
     row = await reader.fetch_one(
         "select h.user_id from event_co_hosts h join users u on u.id = h.user_id and u.kind = 'person'"
-        f" where h.event_id = :id and h.state = 'accepted' and not {is_leaving('h.user_id')} order by h.decided_at, h.id limit 1",
+        f" where h.event_id = :id and h.state = 'accepted' and not {is_leaving('h.user_id')} "
+        "order by h.decided_at, h.id limit 1",
         id=event_id,
     )
     return UserId(row["user_id"]) if row else None

@@ -16,7 +16,8 @@ ERASE = f"""
     update events
        set slug = id, {SET_BLANK},
            starts_at = null, ends_at = null, over_at = null, starts_local = '', starts_text = '', ends_text = '',
-           time_zone = 'UTC', zone_source = 'named', status_reason = '', picture_key = null, search_text = '', search_words = '',
+           time_zone = 'UTC', zone_source = 'named', status_reason = '', picture_key = null, search_text = '',
+               search_words = '',
            place_x = null, place_y = null, place_z = null, derived_from = '', removed_at = coalesce(removed_at, :now),
            revision = revision + 1, updated_at = :now
      where record_did = :did and origin = 'network'

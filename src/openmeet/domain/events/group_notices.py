@@ -6,7 +6,10 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.events.visibility import is_hidden
 
 # The condition of the index ``events_due_to_groups``, so that no other events are read.
-_MAY_BE_ANNOUNCED = "e.group_notice = 'due' and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
+_MAY_BE_ANNOUNCED = (
+    "e.group_notice = 'due' and e.group_id is not null and e.is_held = 0 and e.deleted_at is null "
+    "and e.removed_at is null"
+)
 SKIP_UNANNOUNCED = f"""
     update events set group_notice = 'skipped'
      where id in (

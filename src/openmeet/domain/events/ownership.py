@@ -330,8 +330,8 @@ async def set_authors(tx: Transaction, event_ids: Sequence[EventId], author_id: 
 async def detach_event_record(tx: Transaction, event_id: EventId) -> None:
     """Detach the event's record, which turned out to belong to another event."""
     await tx.execute(
-        "update events set record_uri = null, record_cid = null, record_did = null, removed_at = coalesce(removed_at, :now)"
-        " where id = :id",
+        "update events set record_uri = null, record_cid = null, record_did = null, removed_at = "
+        "coalesce(removed_at, :now) where id = :id",
         now=tx.now,
         id=event_id,
     )

@@ -13,7 +13,10 @@ from openmeet.domain.users.erasure_requests import is_leaving
 
 def is_listed(table: str) -> str:
     """SQL condition: the event may appear in lists at all: it is published, not gone, and has a date."""
-    return f"{table}.is_held = 0 and {table}.removed_at is null and {table}.deleted_at is null and {table}.starts_at is not null"
+    return (
+        f"{table}.is_held = 0 and {table}.removed_at is null and {table}.deleted_at is null "
+        f"and {table}.starts_at is not null"
+    )
 
 
 def is_not_over(table: str) -> str:

@@ -116,8 +116,8 @@ async def newest(
         else " and (created_at, id) < (select created_at, id from group_announcements where id = :before)"
     )
     rows = await reader.fetch(
-        f"select {_COLUMNS} from group_announcements where group_id = :group_id and removed_at is null and not {_BY_LEAVING}{older}"
-        " order by created_at desc, id desc limit :limit",
+        f"select {_COLUMNS} from group_announcements where group_id = :group_id and removed_at is null "
+        f"and not {_BY_LEAVING}{older} order by created_at desc, id desc limit :limit",
         group_id=group_id,
         limit=limit,
         **({} if before is None else {"before": before}),
@@ -130,7 +130,8 @@ async def by_ids(reader: Reader, announcement_ids: Sequence[str]) -> dict[Announ
     if not announcement_ids:
         return {}
     rows = await reader.fetch(
-        f"select {_COLUMNS} from group_announcements where id in :ids and removed_at is null and not {_BY_LEAVING} order by id",
+        f"select {_COLUMNS} from group_announcements where id in :ids and removed_at is null "
+        f"and not {_BY_LEAVING} order by id",
         ids=list(dict.fromkeys(announcement_ids)),
     )
     return {one.id: one for one in map(_announcement_of, rows)}

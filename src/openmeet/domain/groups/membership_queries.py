@@ -120,7 +120,10 @@ def is_unwelcome_at(host: str, group: str, other: str) -> str:
     ``is_unwelcome`` holds, or the event's group (a column, null if there is none) has banned the user, who is not the
     host.
     """
-    banned = f"select 1 from group_members gb where gb.group_id = {group} and gb.user_id = {other} and gb.role = '{GroupRole.BANNED}'"
+    banned = (
+        f"select 1 from group_members gb where gb.group_id = {group} and gb.user_id = {other} "
+        f"and gb.role = '{GroupRole.BANNED}'"
+    )
     return f"({is_unwelcome(host, other)} or {host} <> {other} and exists ({banned}))"
 
 
@@ -202,7 +205,8 @@ def follows_group_of(host: str, person: str) -> str:
 async def end_following_of_host(tx: Transaction, host: UserId, user_id: UserId) -> None:
     """Remove this person from the followers of all groups owned by somebody who blocks them."""
     await tx.execute(
-        "delete from group_followers where user_id = :user_id and group_id in (select id from groups where owner_id = :host)",
+        "delete from group_followers where user_id = :user_id and group_id in (select id from groups "
+        "where owner_id = :host)",
         user_id=user_id,
         host=host,
     )
@@ -226,8 +230,9 @@ async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]
 # asked to join. Records cost nothing, so anybody could write thousands and flood these lists. As with events, a search
 # finds all of them.
 IS_KNOWN = (
-    "(g.is_read_only = 0 or exists (select 1 from group_members km join users ku on ku.id = km.user_id and ku.kind = 'person'"
-    f" where km.group_id = g.id and km.role in ({roles_sql((GroupRole.MEMBER, GroupRole.PENDING))})))"
+    "(g.is_read_only = 0 or exists (select 1 from group_members km join users ku on ku.id = km.user_id "
+    "and ku.kind = 'person' where km.group_id = g.id and km.role in "
+    f"({roles_sql((GroupRole.MEMBER, GroupRole.PENDING))})))"
 )
 
 # The account that owns a group managed in another app is held for review as a new account, or hidden. Its events are
@@ -340,7 +345,10 @@ async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> lis
 async def followed_by(reader: Reader, user_id: UserId, *, limit: int) -> list[ListedGroup]:
     """Groups that a person follows without being a member, ordered by name, except groups hidden from them."""
     followed = "exists (select 1 from group_followers f where f.group_id = g.id and f.user_id = :viewer)"
-    outside = "not exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :inside)"
+    outside = (
+        "not exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer "
+        "and o.role in :inside)"
+    )
     values: dict[str, object] = {"viewer": user_id, "limit": limit, "inside": _INSIDE}
     return await _listed(
         reader,

@@ -35,10 +35,10 @@ from openmeet.i18n.markdown import folded
 
 _NAMES = (
     "id, slug, name, description, locality, country, latitude, longitude, time_zone, join_policy, join_question,"
-    " visibility, promotion_level, sync_enabled, announces_events, owner_id, backup_admin_id, backup_admin_did, absence_days, wait_days,"
-    " successor_id, succession_asked_at, succession_reminded_at, heir_id, heir_offered_at, revision, deleted_at,"
-    " created_at, updated_at, external_id, account_id, is_read_only, picture_key, picture_alt, picture_width, picture_height, picture_tone,"
-    " record_avatar, picture_revision"
+    " visibility, promotion_level, sync_enabled, announces_events, owner_id, backup_admin_id, backup_admin_did, "
+    "absence_days, wait_days, successor_id, succession_asked_at, succession_reminded_at, heir_id, heir_offered_at, "
+    "revision, deleted_at, created_at, updated_at, external_id, account_id, is_read_only, picture_key, picture_alt, "
+    "picture_width, picture_height, picture_tone, record_avatar, picture_revision"
 )
 
 
@@ -50,8 +50,9 @@ def is_hidden(table: str) -> str:
     """
     withheld = is_withheld(f"{table}.id", f"{table}.owner_id", is_public="1 = 0")
     return (
-        f"({withheld} or {hides_person(f'{table}.owner_id', f'{table}.id')} or {table}.is_read_only = 1 and exists (select 1 from identities hi where hi.user_id = {table}.owner_id"
-        f" and (hi.status <> 'active' or {is_blocked('hi.did')})))"
+        f"({withheld} or {hides_person(f'{table}.owner_id', f'{table}.id')} or {table}.is_read_only = 1 "
+        f"and exists (select 1 from identities hi where hi.user_id = {table}.owner_id and (hi.status <> 'active' "
+        f"or {is_blocked('hi.did')})))"
     )
 
 

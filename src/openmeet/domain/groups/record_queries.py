@@ -116,7 +116,8 @@ async def last_in_repository(reader: Reader, group_id: GroupId, did: str) -> str
 async def newest_superseded(reader: Reader, group_id: GroupId) -> tuple[str, str] | None:
     """URI and CID of the latest superseded record that still exists."""
     row = await reader.fetch_one(
-        "select uri, cid from superseded_group_records where group_id = :id and is_there = 1 order by created_at desc, uri desc limit 1",
+        "select uri, cid from superseded_group_records where group_id = :id and is_there = 1 "
+        "order by created_at desc, uri desc limit 1",
         id=group_id,
     )
     return (row["uri"], row["cid"]) if row else None

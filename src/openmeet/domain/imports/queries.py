@@ -149,8 +149,9 @@ async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant
     for first in range(0, len(starts), _AT_ONCE):
         rows = await reader.fetch(
             "select slug, title, starts_at from events e where starts_at in :starts"
-            " and deleted_at is null and removed_at is null and (author_id = :user_id or exists (select 1 from event_co_hosts h"
-            " where h.event_id = e.id and h.user_id = :user_id and h.state = 'accepted')) order by starts_at, id",
+            " and deleted_at is null and removed_at is null and (author_id = :user_id or exists (select 1 "
+            "from event_co_hosts h where h.event_id = e.id and h.user_id = :user_id and h.state = 'accepted')) "
+            "order by starts_at, id",
             user_id=user_id,
             starts=list(starts[first : first + _AT_ONCE]),
         )
@@ -163,7 +164,8 @@ async def last_imports(reader: Reader, user_id: UserId, uids: Sequence[str]) -> 
     imports_by_uid: dict[str, LastImport] = {}
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
-            "select uid, last_import from imported_events where user_id = :user_id and uid in :uids and last_import <> '' order by uid",
+            "select uid, last_import from imported_events where user_id = :user_id and uid in :uids "
+            "and last_import <> '' order by uid",
             user_id=user_id,
             uids=list(uids[start : start + _AT_ONCE]),
         )
@@ -184,8 +186,8 @@ async def note_import(tx: Transaction, user_id: UserId, uid: str, last_import: L
 async def note_event(tx: Transaction, user_id: UserId, uid: str, path: str, last_import: LastImport) -> bool:
     """Record an imported event. Returns False if this UID was imported meanwhile."""
     noted = await tx.execute(
-        "insert into imported_events (user_id, uid, made, last_import, created_at) values (:user_id, :uid, :made, :last_import, :now)"
-        " on conflict (user_id, uid) do nothing",
+        "insert into imported_events (user_id, uid, made, last_import, created_at) "
+        "values (:user_id, :uid, :made, :last_import, :now) on conflict (user_id, uid) do nothing",
         user_id=user_id,
         uid=uid,
         made=path,
@@ -263,7 +265,8 @@ async def emails_on_list(reader: Reader, kind: ImportKind, target: str, emails: 
     listed_emails: set[str] = set()
     for start in range(0, len(emails), _AT_ONCE):
         rows = await reader.fetch(
-            "select email from imported_contacts where what = :what and target = :target and email in :emails order by email",
+            "select email from imported_contacts where what = :what and target = :target and email in :emails "
+            "order by email",
             what=kind.value,
             target=target,
             emails=list(emails[start : start + _AT_ONCE]),

@@ -220,7 +220,9 @@ WORDS: Mapping[Oddity, str] = {
     Oddity.EXCEPTION_TAKES_PLACE: "excludes a date that has an event; the event stays",
     Oddity.EXCEPTION_SAYS_THE_SAME: "is marked as changed but does not differ from the series; it stays marked",
     Oddity.SPLIT_AT_FIRST_DATE: "splits the series at its first date; only the new rule is kept",
-    Oddity.SPLITS_OVERLAP: "starts a part where another part starts; the newer one is used, and this becomes a single event",
+    Oddity.SPLITS_OVERLAP: (
+        "starts a part where another part starts; the newer one is used, and this becomes a single event"
+    ),
     Oddity.SPLIT_WITHOUT_RULE: "starts a part without a rule; the part has only its stored dates",
     Oddity.ENDED_BY_SPLIT: "continued after the date at which it was split; it now ends before that date",
     Oddity.UNKNOWN_STATUS: "has an answer with an unknown status; the answer is skipped",

@@ -27,7 +27,10 @@ _COLUMNS = (
 LIST_OF_SEVERAL = f"select {_COLUMNS} from merge_decisions where uri in :uris"
 # Identifies one decision among those made at the same time.
 _NAME = "field || '.' || theirs_rev || '.' || uri"
-FIND = f"select {_COLUMNS} from merge_decisions where uri in :uris and field = :field and theirs_rev = :theirs_rev order by uri"
+FIND = (
+    f"select {_COLUMNS} from merge_decisions where uri in :uris and field = :field and theirs_rev = :theirs_rev "
+    "order by uri"
+)
 
 COUNT = "select count(*) as n from merge_decisions where uri = :uri"
 

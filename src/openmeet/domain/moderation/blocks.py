@@ -44,7 +44,8 @@ def is_out_of_lists(person: str, *muted: str) -> str:
     """SQL condition: lists shown to ``:viewer`` leave out this user (a column) because of a block or a mute."""
     return (
         f"({is_block_between_sql(':viewer', person)}"
-        f" or exists (select 1 from user_mutes q where q.user_id = :viewer and q.subject in ({', '.join((person, *muted))})))"
+        " or exists (select 1 from user_mutes q where q.user_id = :viewer "
+        f"and q.subject in ({', '.join((person, *muted))})))"
     )
 
 

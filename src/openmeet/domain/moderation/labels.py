@@ -54,7 +54,10 @@ def _holds(label: str) -> str:
 
 
 def _is_trusted(*subjects: str) -> str:
-    return f"exists (select 1 from moderation_states lt where lt.subject in ({', '.join(subjects)}) and lt.state = '{SubjectVisibility.TRUSTED}')"
+    return (
+        f"exists (select 1 from moderation_states lt where lt.subject in ({', '.join(subjects)}) "
+        f"and lt.state = '{SubjectVisibility.TRUSTED}')"
+    )
 
 
 def hides_person(person: str, *things: str) -> str:
@@ -63,8 +66,8 @@ def hides_person(person: str, *things: str) -> str:
     ``things``: columns with subject ids. Content is shown if a moderator trusts one of these subjects.
     """
     return (
-        f"(exists (select 1 from identities li join labels l on l.subject = li.did where li.user_id = {person} and {_holds('l')}"
-        f" and not {_is_trusted('li.did')}) and not {_is_trusted(person, *things)})"
+        f"(exists (select 1 from identities li join labels l on l.subject = li.did where li.user_id = {person} "
+        f"and {_holds('l')} and not {_is_trusted('li.did')}) and not {_is_trusted(person, *things)})"
     )
 
 

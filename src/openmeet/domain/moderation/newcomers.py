@@ -62,7 +62,8 @@ async def count_new_events(tx: Transaction, came: Sequence[EventCount]) -> list[
         insert into remote_authors (did, host, first_seen_at, counted, counted_from)
         values (:did, :host, :now, :number, :now)
             on conflict (did) do update
-           set counted = case when remote_authors.counted_from > :since then remote_authors.counted else 0 end + excluded.counted,
+           set counted = case when remote_authors.counted_from > :since then remote_authors.counted else 0 end +
+               excluded.counted,
                counted_from = case when remote_authors.counted_from > :since then remote_authors.counted_from
                    else :now end
         """,

@@ -40,7 +40,10 @@ def awaits_first(person: str) -> str:
 
 def is_of_blocked_host(host: str) -> str:
     """SQL condition: the PDS with this origin is blocked."""
-    return f"exists (select 1 from moderation_states b where b.subject = {host} and b.kind = 'host' and b.state = 'hidden')"
+    return (
+        f"exists (select 1 from moderation_states b where b.subject = {host} and b.kind = 'host' "
+        "and b.state = 'hidden')"
+    )
 
 
 def is_blocked(*subjects: str) -> str:

@@ -50,7 +50,8 @@ async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
         """
         insert into email_links (user_id, purpose, subject, serial, token_hash, created_at, expires_at)
         values (:user_id, :purpose, :subject, 1, null, :now, :expires_at)
-            on conflict (user_id, purpose, subject) do update set serial = email_links.serial, expires_at = excluded.expires_at
+            on conflict (user_id, purpose, subject) do update
+                set serial = email_links.serial, expires_at = excluded.expires_at
         returning serial, token_hash
         """,
         user_id=link.user_id,

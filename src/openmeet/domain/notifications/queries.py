@@ -28,8 +28,8 @@ _INSERT = f"""
 """
 _INSERT_EACH = f"""
     {_INTO}
-    select given.id, given.user_id, cast(:kind as text), given.subject_id, given.revision, given.particulars, given.is_shown,
-           given.is_for_digest, cast(:now as bigint), null, given.mail_id
+    select given.id, given.user_id, cast(:kind as text), given.subject_id, given.revision, given.particulars,
+           given.is_shown, given.is_for_digest, cast(:now as bigint), null, given.mail_id
       from each(id text, user_id text, subject_id text, revision bigint, particulars text, is_shown bigint,
                 is_for_digest bigint, mail_id text) as given where 1 = 1
     {_ONCE}
@@ -260,8 +260,8 @@ async def waiting_among(
     given time.
     """
     rows = await reader.fetch(
-        "select distinct user_id from notifications where user_id in :user_ids and kind = :kind and subject_id = :subject_id"
-        " and read_at is null and created_at > :since order by user_id",
+        "select distinct user_id from notifications where user_id in :user_ids and kind = :kind "
+        "and subject_id = :subject_id and read_at is null and created_at > :since order by user_id",
         user_ids=sorted(set(user_ids)),
         kind=kind.name,
         subject_id=subject_id,

@@ -36,12 +36,14 @@ CHAT_TABLES: Final = (
             personal(ColumnAudience.EVENT, "name about"),
             unexported(
                 plain(
-                    "matrix_room_id matrix_state matrix_error matrix_from matrix_since matrix_pictures_tried matrix_pictures_since"
+                    "matrix_room_id matrix_state matrix_error matrix_from matrix_since matrix_pictures_tried "
+                    "matrix_pictures_since"
                 )
             ),
             plain(
-                "id kind event_id series_id group_id position audience history history_floor slow_seconds holds_messages retention last_number notified_up_to"
-                " last_said_at matrix_guests revision opened_at closed_at closed_by created_at updated_at"
+                "id kind event_id series_id group_id position audience history history_floor slow_seconds "
+                "holds_messages retention last_number notified_up_to last_said_at matrix_guests revision opened_at "
+                "closed_at closed_by created_at updated_at"
             ),
         ),
         PersonExport.READABLE,
@@ -192,7 +194,9 @@ CHAT_TABLES: Final = (
             personal(ColumnAudience.HOSTS, "reason"),
             plain("act id room_id message_id until at"),
         ),
-        not_exported="decisions of moderators, which the person was shown when they were made, and the person’s objections",
+        not_exported=(
+            "decisions of moderators, which the person was shown when they were made, and the person’s objections"
+        ),
     ),
     StoredTable(
         "chat_reports",

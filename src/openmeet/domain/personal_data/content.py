@@ -19,7 +19,10 @@ from openmeet.domain.personal_data.model import (
 )
 
 _OWN = "user_id = :id"
-_HOSTED = "subject_id in (select id from events where author_id = :id and origin = 'here' union all select id from event_series where user_id = :id)"
+_HOSTED = (
+    "subject_id in (select id from events where author_id = :id and origin = 'here' union all select id "
+    "from event_series where user_id = :id)"
+)
 
 
 def _of_content(*, is_free_text: bool, has_audience: bool | None = None) -> str:
@@ -63,12 +66,12 @@ EVENTS: Final = (
                 "search_text search_words external_data submission_key submission_digest draft_fields",
             ),
             plain(
-                f"id {_of_content(is_free_text=False)} starts_at ends_at over_at removes_at starts_local time_zone status status_before"
-                " origin record_cid revision is_read_only is_held removed_at deleted_at created_at updated_at"
-                " series_id original_date is_modified_occurrence overridden_fields is_published_by_policy external_cid group_id"
-                " is_all_day is_draft publish_at needs_author_approval"
-                " is_cancelled_with_series completed_at record_wanted record_detail record_announced record_answers"
-                " group_notice retractions record_deleted_at zone_source"
+                f"id {_of_content(is_free_text=False)} starts_at ends_at over_at removes_at starts_local time_zone "
+                "status status_before origin record_cid revision is_read_only is_held removed_at deleted_at "
+                "created_at updated_at series_id original_date is_modified_occurrence overridden_fields "
+                "is_published_by_policy external_cid group_id is_all_day is_draft publish_at needs_author_approval "
+                "is_cancelled_with_series completed_at record_wanted record_detail record_announced record_answers "
+                "group_notice retractions record_deleted_at zone_source"
             ),
         ),
         PersonExport.IMPORTED,
@@ -190,9 +193,10 @@ SERIES: Final = (
             personal(ColumnAudience.ATTENDEES, "matrix_room_id"),
             personal(ColumnAudience.NOBODY, "external_data submission_key submission_digest"),
             plain(
-                "id time_zone recurrence_rule recurrence_exceptions recurrence_dates starts_local is_all_day duration status"
-                " publication_policy group_id split_from external_cid is_read_only revision stored_until deleted_at created_at"
-                " updated_at record_wanted record_detail record_announced record_answers needs_author_approval"
+                "id time_zone recurrence_rule recurrence_exceptions recurrence_dates starts_local is_all_day "
+                "duration status publication_policy group_id split_from external_cid is_read_only revision "
+                "stored_until deleted_at created_at updated_at record_wanted record_detail record_announced "
+                "record_answers needs_author_approval"
             ),
         ),
         PersonExport.IMPORTED,
@@ -230,7 +234,9 @@ SERIES: Final = (
             personal(ColumnAudience.HOSTS, "invited_as"),
             plain("series_id created_at ended_at"),
         ),
-        not_exported="people whom hosts will invite to later dates; invitations to present dates are exported with the answers",
+        not_exported=(
+            "people whom hosts will invite to later dates; invitations to present dates are exported with the answers"
+        ),
         remaining_rows="people whom they invited stay invited, with the id of the empty row",
     ),
     StoredTable(
@@ -250,8 +256,8 @@ SERIES: Final = (
         OnErasure.KEEP,
         (
             plain(
-                "series_id revision starts_local time_zone recurrence_rule recurrence_exceptions recurrence_dates is_all_day"
-                " left_at"
+                "series_id revision starts_local time_zone recurrence_rule recurrence_exceptions recurrence_dates "
+                "is_all_day left_at"
             ),
         ),
         not_exported="former rules, which redirect old addresses on this site",
@@ -319,7 +325,9 @@ ANSWERS: Final = (
             plain("id attendance_id revision event_id through is_offered changed_at"),
         ),
         PersonExport.READABLE,
-        remaining_rows="their decisions about answers of others stay in the history of those answers, with the id of the empty row",
+        remaining_rows=(
+            "their decisions about answers of others stay in the history of those answers, with the id of the empty row"
+        ),
     ),
     StoredTable(
         "attendance_proofs",

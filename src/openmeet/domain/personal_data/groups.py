@@ -40,7 +40,8 @@ GROUPS: Final = (
             account(ColumnAudience.EVENT, "predecessor_uri"),
             personal(
                 ColumnAudience.EVENT,
-                "slug name description locality country latitude longitude join_question picture_key picture_alt record_avatar",
+                "slug name description locality country latitude longitude join_question picture_key picture_alt "
+                "record_avatar",
             ),
             personal(ColumnAudience.NOBODY, "search_text submission_key submission_digest"),
             unexported(plain("external_cid")),
@@ -76,7 +77,8 @@ GROUPS: Final = (
             personal(ColumnAudience.MEMBERS, "role"),
             unexported(plain("network_role")),
             plain(
-                "id group_id requested_at joined_at decided_at notifications_enabled sync_enabled revision created_at updated_at"
+                "id group_id requested_at joined_at decided_at notifications_enabled sync_enabled revision "
+                "created_at updated_at"
             ),
         ),
         PersonExport.IMPORTED,
@@ -205,7 +207,8 @@ MODERATION: Final = (
     ),
     StoredTable(
         "reports",
-        "Reports to the moderators, by and about people. They stay after they are closed; those of visitors without an account are deleted a year after the decision.",
+        "Reports to the moderators, by and about people. They stay after they are closed; those of visitors "
+        "without an account are deleted a year after the decision.",
         f"reporter_id = :id or {_ABOUT}",
         Retention.ACCOUNT,
         OnErasure.DELETE,
@@ -220,7 +223,8 @@ MODERATION: Final = (
     ),
     StoredTable(
         "report_addresses",
-        "E-mail addresses of visitors who reported something and want to know the decision. A year after a report without a decision, its address is deleted, too.",
+        "E-mail addresses of visitors who reported something and want to know the decision. A year after a report "
+        "without a decision, its address is deleted, too.",
         f"email = {ADDRESS}",
         Retention.SHORT,
         OnErasure.DELETE,
@@ -275,7 +279,8 @@ MODERATION: Final = (
     ),
     StoredTable(
         "remote_hosts",
-        "Account servers from which a record was received. If a server has a single account, its address shows whose it is.",
+        "Account servers from which a record was received. If a server has a single account, its address shows "
+        "whose it is.",
         "",
         Retention.SITE,
         OnErasure.KEEP,

@@ -36,8 +36,8 @@ RECORDS: Final = (
             account(ColumnAudience.EVERYONE, "uri did subject_uri"),
             personal(ColumnAudience.EVERYONE, "body readable_body"),
             plain(
-                "collection rkey epoch rev cid is_verified state reason precedence first_seen_at seen_at version_rev previous_known_rev"
-                " readable_rev readable_cid"
+                "collection rkey epoch rev cid is_verified state reason precedence first_seen_at seen_at version_rev "
+                "previous_known_rev readable_rev readable_cid"
             ),
         ),
         not_exported="copies of records in the person’s network account",
@@ -135,9 +135,9 @@ PUBLISHING: Final = (
             account(ColumnAudience.EVERYONE, "did uri"),
             personal(ColumnAudience.EVERYONE, "chosen_body base_body edits merged"),
             plain(
-                "kind subject_id state revision completed_revision chosen_cid chosen_revision base_cid base_rev was_merged reason"
-                " attempts merge_rounds writes writes_since due_at lease leased_until edited_at changed_at is_withdrawn was_deleted_elsewhere"
-                " earlier_cids needs_recheck deleting_cid awaited_server"
+                "kind subject_id state revision completed_revision chosen_cid chosen_revision base_cid base_rev "
+                "was_merged reason attempts merge_rounds writes writes_since due_at lease leased_until edited_at "
+                "changed_at is_withdrawn was_deleted_elsewhere earlier_cids needs_recheck deleting_cid awaited_server"
             ),
         ),
         not_exported="records still to be written to the person’s network account",

@@ -48,7 +48,10 @@ _QUALIFIER: Final = re.compile(r"\s+(?:\(|[^\W\d_A-Z]).*|,.*")
 # In scripts that begin at this character, a single character can be a word.
 _FIRST_UNSPACED: Final = "\u2e80"
 
-_COLUMNS = "p.id, p.name, p.country, p.region, p.region_code, p.near, p.latitude, p.longitude, p.population, p.zone, p.postal_code"
+_COLUMNS = (
+    "p.id, p.name, p.country, p.region, p.region_code, p.near, p.latitude, p.longitude, p.population, p.zone, "
+    "p.postal_code"
+)
 _NAMED = f"""
     select {_COLUMNS}, n.rank from names n join places p on p.id = n.place_id
      where n.folded = :form order by p.population desc limit 200
@@ -77,7 +80,9 @@ _AROUND = f"""
      where p.latitude between :south and :north and (abs(p.longitude - :longitude) <= :wide
          or abs(p.longitude - :longitude) >= 360 - :wide)
        and (:country = '' or p.country = :country) and p.id < {FIRST_POSTAL_ID}
-     order by (p.latitude - :latitude) * (p.latitude - :latitude) + min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) * min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) * :shrink
+     order by (p.latitude - :latitude) * (p.latitude - :latitude) + min(abs(p.longitude - :longitude), 360 -
+         abs(p.longitude - :longitude)) * min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) *
+         :shrink
      limit 1
 """
 # A place farther away says nothing about a point. The query covers about as many degrees of latitude.

@@ -134,7 +134,8 @@ def _known_columns(cells: list[str], path: Path, number: int) -> int:
         raise _wrong(
             path,
             number,
-            f"{len(cells)} columns separated by tabs. A GeoNames dump has {_PLACE_COLUMNS}, a list of postal codes {_POSTAL_COLUMNS}",
+            f"{len(cells)} columns separated by tabs. A GeoNames dump has {_PLACE_COLUMNS}, a list of postal "
+            f"codes {_POSTAL_COLUMNS}",
         )
     return len(cells)
 

@@ -221,7 +221,8 @@ async def queue_again(tx: Transaction, event_id: EventId, event: QueuedEvent, lo
     x, y, z = (None, None, None) if was is None or was.spot is None else was.spot
     await tx.execute(
         """
-        insert into saved_search_queue (event_id, since, look_at, was_words, was_mode, was_starts_local, was_x, was_y, was_z)
+        insert into saved_search_queue (event_id, since, look_at, was_words, was_mode, was_starts_local, was_x, was_y,
+            was_z)
         values (:event_id, :since, :look_at, :words, :mode, :starts_local, :x, :y, :z)
             on conflict (event_id) do update
            set since = excluded.since, look_at = excluded.look_at, was_words = excluded.was_words,

@@ -71,7 +71,8 @@ FILTERS: Final = (
     Filter(
         name="q",
         label=lazy("Search"),
-        description="Words, or beginnings of words, that must all occur in the title, description, tags or place. If nothing"
+        description="Words, or beginnings of words, that must all occur in the title, description, tags or place. If "
+        "nothing"
         " matches exactly, endings and typing errors are tolerated",
         input="words",
     ),
@@ -139,7 +140,8 @@ FILTERS: Final = (
     Filter(
         name="near",
         label=lazy("Near"),
-        description="A place by name (Berlin) or GeoNames id (geonames:2950159), or a point as latitude,longitude in degrees"
+        description="A place by name (Berlin) or GeoNames id (geonames:2950159), or a point as latitude,longitude in "
+        "degrees"
         " (52.52,13.40)",
         input="place",
         placeholder=lazy("A town or a district"),

@@ -31,7 +31,10 @@ def _for_strangers(table: str) -> str:
 def _followed(table: str) -> str:
     # The DIDs are looked up beforehand, because the planner uses the index of repositories for a list of DIDs but not
     # for a subquery.
-    return f"{table}.record_did in :dids and ({table}.group_id is null or {table}.group_id <> :group_id) and {is_public(table)}"
+    return (
+        f"{table}.record_did in :dids and ({table}.group_id is null or {table}.group_id <> :group_id) "
+        f"and {is_public(table)}"
+    )
 
 
 def _visibility_condition(member: UserId | None) -> tuple[Callable[[str], str], dict[str, object]]:

@@ -212,7 +212,8 @@ class _Search:
         row = await self.reader.fetch_one(
             f"""
             select {counts}
-              from (select e.starts_at, e.search_words, e.mode, e.origin, e.place_x, e.place_y, e.place_z, e.derived_from from events e
+              from (select e.starts_at, e.search_words, e.mode, e.origin, e.place_x, e.place_y, e.place_z,
+                  e.derived_from from events e
                      where {clauses} order by e.starts_at, e.id limit :most) e
             """,
             **values,

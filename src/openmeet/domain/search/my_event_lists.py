@@ -61,7 +61,8 @@ async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event
     """
     waiting = f"""
         select e.id, {_DEADLINE} as deadline,
-               row_number() over (partition by coalesce({_MOVED_SERIES}, e.id) order by e.starts_at, e.id) as place_in_series
+               row_number() over (partition by coalesce({_MOVED_SERIES}, e.id)
+                   order by e.starts_at, e.id) as place_in_series
           from {_HOSTED_OR_ANSWERED} where {_WAITING}"""
     candidates = _Candidates(f"from ({waiting}) e where e.place_in_series = 1", "e.deadline", {"now": reader.now})
     return await _first_shown(reader, user_id, candidates, None, limit)

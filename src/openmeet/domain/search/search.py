@@ -89,7 +89,8 @@ def _fits_front_page(table: str) -> str:
     return f"""
         (cast(:takes_place as integer) = 0 or {table}.status <> 'cancelled') and
         {table}.origin = '{RecordOrigin.NETWORK.value}' and {is_listed(table)} and {table}.over_at > :now
-        and {is_public(table)} and not {is_hidden(table)} and not {is_out_of_lists(f"{table}.author_id", f"{table}.group_id")}
+        and {is_public(table)} and not {is_hidden(table)}
+            and not {is_out_of_lists(f"{table}.author_id", f"{table}.group_id")}
     """
 
 

@@ -13,10 +13,17 @@ from openmeet.i18n.markdown import folded
 
 _TOPIC_WORDS: Final[Mapping[Category, str]] = {
     Category.ARTS: "art arts drawing painting exhibition gallery theatre theater kunst malen zeichnen ausstellung galerie",
-    Category.BOOKS: "book reading poetry writing literature bookclub buch bücher lesen lesung lesekreis schreiben literatur gedichte",
+    Category.BOOKS: (
+        "book reading poetry writing literature bookclub buch bücher lesen lesung lesekreis schreiben literatur "
+        "gedichte"
+    ),
     Category.BUSINESS: "business career networking startup freelance arbeit beruf karriere gründen selbstständig",
-    Category.COMMUNITY: "community neighbourhood neighborhood volunteering nachbarschaft kiez ehrenamt stadtteil flohmarkt",
-    Category.CRAFTS: "craft crafts knitting sewing pottery repair woodwork basteln handwerk nähen stricken töpfern reparieren",
+    Category.COMMUNITY: (
+        "community neighbourhood neighborhood volunteering nachbarschaft kiez ehrenamt stadtteil flohmarkt"
+    ),
+    Category.CRAFTS: (
+        "craft crafts knitting sewing pottery repair woodwork basteln handwerk nähen stricken töpfern reparieren"
+    ),
     Category.DANCE: "dance dancing salsa tango swing tanz tanzen tanzkurs",
     Category.FAITH: "faith prayer spirituality church glaube gebet kirche gottesdienst meditation",
     Category.FAMILY: "family families kid children toddler baby parents familie familien kind kinder eltern",

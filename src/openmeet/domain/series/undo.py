@@ -53,7 +53,8 @@ from openmeet.recurrence.wall_time import local_of
 # RSVPs to this very date. Standing RSVPs do not count, because they do not depend on a single date.
 _ANSWERS = """(select count(*) from attendances a where a.event_id = events.id
     and a.status in ('attending', 'interested', 'pending', 'waitlisted', 'attended')
-    and not exists (select 1 from event_series_standing_rsvps g where g.series_id = events.series_id and g.user_id = a.user_id))"""
+    and not exists (select 1 from event_series_standing_rsvps g where g.series_id = events.series_id
+        and g.user_id = a.user_id))"""
 
 
 class OccurrenceRow(msgspec.Struct, frozen=True):

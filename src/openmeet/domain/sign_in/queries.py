@@ -45,7 +45,8 @@ async def insert_challenge(tx: Transaction, challenge: Challenge) -> None:
         insert into email_challenges
             (id, email, display_name, attempts_left, next_path, language, created_at, expires_at, used_at, browser_hash,
              is_mailed)
-        values (:id, :email, :display_name, :attempts_left, :next_path, :language, :created_at, :expires_at, null, :browser,
+        values (:id, :email, :display_name, :attempts_left, :next_path, :language, :created_at, :expires_at, null,
+            :browser,
                 :is_mailed)
         """,
         id=challenge.id,

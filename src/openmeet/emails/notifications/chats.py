@@ -200,7 +200,8 @@ async def _unread_in(reader: Reader, rooms: Sequence[RoomId], viewer: UserId) ->
     rows = await reader.fetch(
         f"""
         select m.room_id, m.user_id, m.matrix_sender, m.body, m.details, m.number,
-               (select count(*) from (select 1 as one from chat_messages m where m.room_id = r.id and {_UNREAD} limit {_COUNTED}) n)
+               (select count(*) from (select 1 as one from chat_messages m where m.room_id = r.id and {_UNREAD}
+                   limit {_COUNTED}) n)
                  as unread
           from chat_rooms r left join chat_readers c on c.room_id = r.id and c.user_id = :viewer
           join chat_messages m on m.room_id = r.id

@@ -360,7 +360,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.too_many_dates_chosen": mark("With the selected dates, that’s more than %(most)s. Do it in several steps."),
     "series.dates_needed": mark("Choose dates first."),
     "series.changed_while_open": mark(
-        "The series was changed after you opened this form. What you typed is still here. Fields that differ show the current version next to them."
+        "The series was changed after you opened this form. What you typed is still here. Fields that differ show "
+        "the current version next to them."
     ),
     "series.rule_needed": mark("A series repeats. To end it, give it a last day, or cancel or delete it."),
     "series.how_often_needed": mark("Choose how often it repeats."),

@@ -30,7 +30,8 @@ _AT_ONCE = 200
 _WITHOUT_CONNECTION = f"""
     select i.did, i.pds_url from identities i join users u on u.id = i.user_id
      where i.did in :dids and u.kind = 'shadow'
-       and not exists (select 1 from moderation_states t where t.subject in (i.did, u.id) and t.state = '{SubjectVisibility.TRUSTED}')
+       and not exists (select 1 from moderation_states t where t.subject in (i.did, u.id)
+           and t.state = '{SubjectVisibility.TRUSTED}')
        and not exists (select 1 from group_follows f where f.did = i.did)
        and not exists (select 1 from group_members m where m.user_id = u.id
                                                        and m.role in ({roles_sql(INSIDE)}))

@@ -115,7 +115,8 @@ _IS_OBSOLETE: Final = """
     ((p.step = 'apply'
       and exists (select 1 from records r
                    where r.uri = p.uri and (r.rev > p.rev or (r.cid = p.cid and r.state <> 'awaits_event'))))
-     or (p.step = 'apply_awaiting' and not exists (select 1 from records r where r.uri = p.uri and r.state = 'awaits_event')))
+     or (p.step = 'apply_awaiting' and not exists (select 1 from records r where r.uri = p.uri
+         and r.state = 'awaits_event')))
 """
 _SHOWN: Final = f"from quarantined_records p where not {_IS_OBSOLETE}"
 _COUNT: Final = f"select count(*) as n {_SHOWN}"

@@ -33,7 +33,8 @@ _LAST_RESTORE = (
 
 _IN_GAP = """
     select 1 as found from database_periods p
-      join database_periods n on n.began_at = (select min(x.began_at) from database_periods x where x.began_at > p.began_at)
+      join database_periods n on n.began_at = (select min(x.began_at) from database_periods x
+          where x.began_at > p.began_at)
      where p.alive_at < :latest and n.began_at >= :earliest limit 1
 """
 

@@ -133,8 +133,8 @@ async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
     rows = await reader.fetch(
         "select f.uri from superseded_records f join publications p on p.kind = f.kind and p.subject_id = f.subject_id"
         " where f.kind = 'event' and p.uri in :uris union"
-        " select f.uri from superseded_records f join superseded_records g on g.kind = f.kind and g.subject_id = f.subject_id"
-        " where f.kind = 'event' and g.uri in :uris",
+        " select f.uri from superseded_records f join superseded_records g on g.kind = f.kind "
+        "and g.subject_id = f.subject_id where f.kind = 'event' and g.uri in :uris",
         uris=sorted(uris),
     )
     return {*uris, *(row["uri"] for row in rows)}

@@ -34,7 +34,8 @@ MAX_RSVPS_TO_EVENT = 100
 _COMPARED = "uri, did, subject_uri, collection, state, is_verified, precedence"
 RSVPS_OF_PERSON = f"""
     select {_COMPARED} from records
-     where subject_uri = :subject_uri and did in :dids and state in ('mapped', 'awaits_event') and collection in :collections
+     where subject_uri = :subject_uri and did in :dids and state in ('mapped', 'awaits_event')
+         and collection in :collections
 """
 # For many people with one DID each. If there were conditions on state and collection, a planner with few statistics
 # might start with those and compare every record with every pair.
@@ -67,7 +68,8 @@ END_WAIT = "update records set state = 'mapped', reason = '' where uri in :uris 
 
 SET_AWAITING_OF_PERSON = """
     update records set state = 'awaits_event', reason = :reason
-     where subject_uri = :subject_uri and did in :dids and collection in :collections and state in ('mapped', 'awaits_event')
+     where subject_uri = :subject_uri and did in :dids and collection in :collections
+         and state in ('mapped', 'awaits_event')
 """
 
 SET_AWAITING = """

@@ -32,7 +32,9 @@ PATH_DESCRIPTIONS: Final = {
     "size": "large or small",
     "number": "The id of a place: of GeoNames, or of a postal code on this site",
     "slug": "The slug of the event, series or group",
-    "originalDate": "The permanent name of a date of the series: its wall-clock start according to the rule, YYYY-MM-DDTHH:MM:SS",
+    "originalDate": (
+        "The permanent name of a date of the series: its wall-clock start according to the rule, YYYY-MM-DDTHH:MM:SS"
+    ),
     "userId": "The id of a person",
     "token": "The token at the end of the link of an invitation or of a proof of attendance",
     "id": "The id of the object",
@@ -90,8 +92,8 @@ _FILE: Final = {"schema": {"type": "string", "format": "binary"}, "example": "th
 
 IDEMPOTENCY_KEY: Final = Parameter(
     "Idempotency-Key",
-    "A key that the client chooses for this request. A repetition with the same key within a day gets the same response and has"
-    " no second effect; a different request with the same key is refused",
+    "A key that the client chooses for this request. A repetition with the same key within a day gets the same "
+    "response and has no second effect; a different request with the same key is refused",
     "header",
 )
 
@@ -138,7 +140,8 @@ def document(site_name: str, public_url: str, operations: Sequence[ApiOperation]
             "title": f"{site_name} API",
             "version": "1",
             "description": "Instants are RFC 3339 in UTC; `startsLocal` is a wall-clock time in `timeZone`. "
-            "Lists return a `cursor` for the next page. Errors are `application/problem+json`. An edit with `If-Match` gets 412 "
+            "Lists return a `cursor` for the next page. Errors are `application/problem+json`. An edit with "
+            "`If-Match` gets 412 "
             "if the object has changed since that version. An edit without it changes the newest version.",
         },
         "servers": [{"url": public_url}],
@@ -274,7 +277,10 @@ def _answer_content(operation: ApiOperation, shape: Any, schema_of: dict[str, An
     if operation.media_type != _EVENT_STREAM:
         return content
     # OpenAPI 3.1 has no way to describe the events of a stream.
-    description = f"Events. The data of each is JSON as {content['schema']['$ref']} says; of the events again and out it is empty."
+    description = (
+        f"Events. The data of each is JSON as {content['schema']['$ref']} says; of the events again and out it is "
+        "empty."
+    )
     example = (
         f"id: {example_of(str, 'id')}:12\nevent: message\ndata: {msgspec.json.encode(content['example']).decode()}\n\n"
     )
@@ -319,7 +325,10 @@ def _token_description() -> str:
 
 def _service_description() -> str:
     scopes = "; ".join(f"`{scope}`: {words}" for scope, words in SERVICE_DESCRIPTIONS.items())
-    return f"A credential that the operator created for a program of the installation (`openmeet services make`). {scopes}."
+    return (
+        "A credential that the operator created for a program of the installation (`openmeet services make`). "
+        f"{scopes}."
+    )
 
 
 def _problem_response(status: int, operation: ApiOperation) -> dict[str, Any]:

@@ -36,7 +36,8 @@ from openmeet.web.site.tenant_routing import database_of
 HERE: Final = "/me/atproto"
 ALLOWING: Final = "/settings/identity"
 ALLOW_FIRST: Final = lazy(
-    "Your account server doesn’t let us write for you right now. Nothing was saved, and what you typed is still below. Sign in or allow it in a new window, then press the button here again."
+    "Your account server doesn’t let us write for you right now. Nothing was saved, and what you typed is still "
+    "below. Sign in or allow it in a new window, then press the button here again."
 )
 ANSWERS = f"{HERE}/answers"
 

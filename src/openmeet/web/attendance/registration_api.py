@@ -139,7 +139,8 @@ OPERATIONS = (
         "PUT",
         _PATH,
         "saveJoining",
-        "Replace the registration settings; the settings for approval, members only, visible names and answers from other apps keep their values if left out",
+        "Replace the registration settings; the settings for approval, members only, visible names and answers "
+        "from other apps keep their values if left out",
         save_settings,
         {200: RegistrationSettingsBody},
         RegistrationSettingsBody,

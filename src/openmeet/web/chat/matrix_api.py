@@ -306,7 +306,8 @@ OPERATIONS = (
         "PUT",
         "/api/me/matrix",
         "answerMatrixConsent",
-        "Set whether the caller’s name and messages are forwarded to Matrix (none deletes forwarded messages), and which rooms invite them",
+        "Set whether the caller’s name and messages are forwarded to Matrix (none deletes forwarded messages), "
+        "and which rooms invite them",
         answer_consent,
         {200: MatrixPersonShown},
         MatrixConsentWanted,

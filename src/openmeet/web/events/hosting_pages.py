@@ -43,7 +43,8 @@ from openmeet.web.site.tenant_routing import database_of
 
 _CHANGED_MEANWHILE = lazy(
     "This event was changed after you opened this form. What you typed is still here. Fields that differ show the"
-    ' current version next to them. Save again to use yours, or <a href="/events/%(slug)s" target="_blank">open its page</a>'
+    ' current version next to them. Save again to use yours, or <a href="/events/%(slug)s" target="_blank">open '
+    "its page</a>"
     " (in a new tab)."
 )
 _DELETED_MEANWHILE = lazy(

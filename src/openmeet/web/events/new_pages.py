@@ -64,13 +64,16 @@ _DRAFT_NOTICE = lazy("Here’s the event you started. Check it, then create it."
 
 # If the user goes back in the browser and changes fields, they may want a second event or an edit of the first.
 _MADE_ALREADY = lazy(
-    'You already created <a href="/events/%(slug)s">an event</a> with this form. Edit that one, or send this again to create another.'
+    'You already created <a href="/events/%(slug)s">an event</a> with this form. Edit that one, or send this '
+    "again to create another."
 )
 _DRAFT_CHANGED_SINCE = lazy(
-    'You saved this form as <a href="/events/%(slug)s/draft">a draft</a> and changed the draft later. Edit that one, or send this again to keep both.'
+    'You saved this form as <a href="/events/%(slug)s/draft">a draft</a> and changed the draft later. Edit that '
+    "one, or send this again to keep both."
 )
 _SERIES_MADE_ALREADY = lazy(
-    'You already created <a href="/series/%(slug)s">a series</a> with this form. Edit that one, or send this again to create another.'
+    'You already created <a href="/series/%(slug)s">a series</a> with this form. Edit that one, or send this '
+    "again to create another."
 )
 
 

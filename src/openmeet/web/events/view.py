@@ -33,7 +33,7 @@ from openmeet.domain.events.disclosure import NOTHING_PRIVATE, PrivateDetails
 from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import EventPermission, EventRole
-from openmeet.domain.events.time_and_place import place_label, place_lines
+from openmeet.domain.events.time_and_place import place_label, place_lines, start_label
 from openmeet.domain.events.values import EventLink, Mode, Visibility
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
 from openmeet.domain.groups.model import Group
@@ -197,7 +197,7 @@ def event_context(
         "group": viewer.group,
         "publish_at_words": _publish_at_label(event),
         "removal_notice": time_and_place.removal_notice(event, now),
-        "summary": f"{time_and_place.start_label(event)} · {place_label(event)}. {summary_of(event.content.description)}".strip(),
+        "summary": f"{start_label(event)} · {place_label(event)}. {summary_of(event.content.description)}".strip(),
         "cover": cover_for(event.content),
         "tone": tone_for(event.content),
         "is_over": event.is_over(now),

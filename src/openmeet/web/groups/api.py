@@ -231,7 +231,8 @@ OPERATIONS = (
             Parameter("q", "Words that must all occur in the name, place or description"),
             Parameter(
                 "source",
-                "Where the group was created; without this and q, groups from other apps are listed only if they have members on this site",
+                "Where the group was created; without this and q, groups "
+                "from other apps are listed only if they have members on this site",
                 shape=SourceName,
             ),
             CURSOR,
@@ -263,7 +264,8 @@ OPERATIONS = (
         "PUT",
         "/api/groups/{slug}",
         "saveGroup",
-        "Replace the group; a new name gives a new slug, and fields about who can see it or join keep their values if left out",
+        "Replace the group; a new name gives a new slug, and fields about who can see it or join keep their "
+        "values if left out",
         save,
         {200: GroupOutput},
         GroupInput,

@@ -53,7 +53,8 @@ LABELS = {
 }
 
 _MADE_ALREADY = lazy(
-    'You already created <a href="/groups/%(slug)s">a group</a> with this form. Edit that one, or send this again to create another.'
+    'You already created <a href="/groups/%(slug)s">a group</a> with this form. Edit that one, or send this again '
+    "to create another."
 )
 _DELETED_MEANWHILE = lazy(
     "This group was deleted after you opened this form. What you typed is still here. To use it, create a new group."

@@ -76,7 +76,8 @@ QUESTIONS: Final = (
         lazy("How do I answer an invitation?"),
         (
             lazy(
-                "Open the event and press the large button. It says what happens: “I’m going”, “Ask to join” or “Join waitlist”."
+                "Open the event and press the large button. It says what happens: “I’m going”, “Ask to join” or "
+                "“Join waitlist”."
             ),
             lazy("You can change your answer later on the same page."),
             lazy("If the host approves guests, we tell you as soon as they decide. Until then you don’t have a place."),
@@ -248,8 +249,8 @@ QUESTIONS: Final = (
                 "and its host."
             ),
             lazy(
-                "The page always shows what is true now. It says that the proof is no longer valid if you withdraw it, the "
-                "host undoes the check-in, or the event or your account is deleted."
+                "The page always shows what is true now. It says that the proof is no longer valid if you withdraw "
+                "it, the host undoes the check-in, or the event or your account is deleted."
             ),
             lazy(
                 "Only people with the link see the page, and nothing is shared with other apps. Only you can list your "

@@ -229,7 +229,8 @@ OPERATIONS = (
         "POST",
         "/api/moderation/chat/{message}",
         "decideReportedChat",
-        "Remove or restore a chat message, dismiss its reports, reject an objection, or ban its author from that chat; for moderators",
+        "Remove or restore a chat message, dismiss its reports, reject an objection, or ban its author from that "
+        "chat; for moderators",
         decide_reported,
         {200: ReportedMessage},
         ChatDecision,

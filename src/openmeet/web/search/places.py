@@ -302,7 +302,8 @@ OPERATIONS = (
         "GET",
         "/api/places",
         "listPlaces",
-        f"Towns, districts and added postal codes by name or the beginning of a name, from a list on this server ({CREDIT})",
+        "Towns, districts and added postal codes by name or the beginning of a name, "
+        f"from a list on this server ({CREDIT})",
         list_places,
         {200: PlaceList},
         parameters=(

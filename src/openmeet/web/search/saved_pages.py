@@ -147,7 +147,8 @@ OPERATIONS = (
         "POST",
         "/api/searches",
         "keepSearch",
-        "Save a search and get notifications about each new public event that matches; a search saved before is switched on",
+        "Save a search and get notifications about each new public event that matches; a search saved before is "
+        "switched on",
         keep_search,
         {201: SearchOutput},
         SearchInput,

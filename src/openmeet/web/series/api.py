@@ -62,7 +62,8 @@ PREVIEWED: Final = 10
 
 _FROM = Parameter(
     "from",
-    "Start of the window: an instant, or a wall-clock time in the series’ zone; now by default; ignored if there is a cursor",
+    "Start of the window: an instant, or a wall-clock time in the series’ zone; now by default; ignored if there "
+    "is a cursor",
 )
 _TO = Parameter("to", "End of the window (exclusive); without it, only the limit applies")
 _LIMIT = Parameter("limit", f"Dates per page, 1 to {MAX_DATES}", shape=int)
@@ -292,7 +293,8 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/dates/{originalDate}",
         "openSeriesDate",
-        f"The event of a date, stored if it was only computed; at most {OPENED_AHEAD_YEARS} years ahead (else ``TooFarAhead``)",
+        f"The event of a date, stored if it was only computed; at most {OPENED_AHEAD_YEARS} years ahead (else "
+        "``TooFarAhead``)",
         open_date,
         {200: DateOutput},
         needs_session=False,

@@ -279,8 +279,8 @@ async def listable_series(
     """Series that were not deleted. Those with a coming visible date are first, then the newest."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where event_series.{column} = :owner and deleted_at is null"
-        f" order by case when exists (select 1 from events e where e.series_id = event_series.id and e.over_at > :now and {seen('e')})"
-        " then 0 else 1 end, created_at desc, id desc limit :most",
+        " order by case when exists (select 1 from events e where e.series_id = event_series.id and e.over_at > :now "
+        f"and {seen('e')}) then 0 else 1 end, created_at desc, id desc limit :most",
         **values,
         owner=owner,
         now=reader.now,
@@ -321,8 +321,9 @@ async def _date_counts(
     if not series:
         return {}
     rows = await reader.fetch(
-        f"select e.series_id, count(*) as n, sum(case when {_starts_since('recent')} then 1 else 0 end) as coming from events e"
-        f" where e.series_id in :ids and {_starts_since('since')} group by e.series_id order by e.series_id",
+        f"select e.series_id, count(*) as n, sum(case when {_starts_since('recent')} then 1 else 0 end) as coming "
+        f"from events e where e.series_id in :ids and {_starts_since('since')} group by e.series_id "
+        "order by e.series_id",
         ids=[one.id for one in series],
         **_bounds("since", since),
         **_bounds("recent", recent),

@@ -32,7 +32,8 @@ from openmeet.web.site.tenant_routing import database_of
 
 _REVOKE = Parameter(
     "revoke",
-    "true: also end this site’s sessions at the servers of the caller’s accounts; nothing is published until they sign in there again",
+    "true: also end this site’s sessions at the servers of the caller’s accounts; nothing is published until they "
+    "sign in there again",
     shape=bool,
 )
 

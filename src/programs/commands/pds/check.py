@@ -19,7 +19,10 @@ def main(
         bool,
         typer.Option(
             "--write",
-            help="As --account, write a record, wait for it on the firehose, delete it. Password: OPENMEET_CHECK_PASSWORD, or asked for.",
+            help=(
+                "As --account, write a record, wait for it on the firehose, delete it. Password: "
+                "OPENMEET_CHECK_PASSWORD, or asked for."
+            ),
         ),
     ] = False,
     relay: Annotated[

@@ -8,7 +8,8 @@ import typer
 from programs.command_line import SettingsFile, loading, noun
 
 app = noun(
-    "Move an account with all its data. Passwords are asked for, or read from OPENMEET_OLD_PASSWORD and OPENMEET_NEW_PASSWORD."
+    "Move an account with all its data. Passwords are asked for, or read from OPENMEET_OLD_PASSWORD and "
+    "OPENMEET_NEW_PASSWORD."
 )
 
 Who = Annotated[str, typer.Argument(help="Handle or DID of the account; not needed to continue with --state.")]

@@ -19,7 +19,10 @@ def main(
         int | None,
         typer.Option(
             min=1,
-            help="Gap in the event numbers after the backup; more than the events since it was made. Default: ten million.",
+            help=(
+                "Gap in the event numbers after the backup; more than the events since it was made. Default: ten "
+                "million."
+            ),
         ),
     ] = None,
     settings_file: SettingsFile = None,

@@ -56,7 +56,8 @@ def adopt(folder: Path, into: Path | None, environment: Path | None, *, dry_run:
             print_json(_report_json(survey, settings, target))
             return
         say(
-            f"\nEverything is in {target}, and was compared with what was read. {folder} was not changed: keep it in case you want to go back, and do not start the old server with it."
+            f"\nEverything is in {target}, and was compared with what was read. {folder} was not changed: keep it "
+            "in case you want to go back, and do not start the old server with it."
         )
         say("Start with the old environment file, replacing these variables:")
         say(f"  PDS_DATA_DIRECTORY={target}\n  PDS_BLOBSTORE_DISK_LOCATION=")

@@ -35,7 +35,8 @@ def make(settings_file: Path | None, *, as_json: bool) -> None:
             )
             return
         say(
-            f"{backup.id}: {with_count(sum(backup.rows.values()), 'row')} and {with_count(backup.blobs, 'blob')}, verified; {with_size(backup.bytes)} written."
+            f"{backup.id}: {with_count(sum(backup.rows.values()), 'row')} and {with_count(backup.blobs, 'blob')}, "
+            f"verified; {with_size(backup.bytes)} written."
         )
         say(f"State of {to_datetime(backup.instant):%Y-%m-%d %H:%M:%S} UTC, up to event {backup.last_number}.")
         for name in backup.missing:

@@ -77,7 +77,8 @@ def _migration_state(path: Path, who: str, old: str, new: str, handle: str, emai
             )
         if who and who.lower().removeprefix("@") not in {state.identifier, state.did}:
             raise Refused(
-                f"{path} belongs to the migration of {state.identifier}. To move another account, choose another file with --state."
+                f"{path} belongs to the migration of {state.identifier}. To move another account, choose another "
+                "file with --state."
             )
         state.handle, state.email = handle.lower().removeprefix("@") or state.handle, email or state.email
         return state

@@ -39,7 +39,8 @@ def repair(did: str, settings_file: Path | None, *, as_json: bool) -> None:
             )
         else:
             say(
-                f"{with_count(repaired.records, 'record')}, taken from the {'tree' if repaired.from_tree else 'index'}; revision {repaired.rev}"
+                f"{with_count(repaired.records, 'record')}, taken from the "
+                f"{'tree' if repaired.from_tree else 'index'}; revision {repaired.rev}"
             )
             for path in repaired.lost:
                 say(f"lost: {path}")

@@ -60,7 +60,8 @@ def restore(
             for finding in restored.report.findings:
                 say(f"{finding.about}  {finding.what}")
             say(
-                f"Restored {manifest.id}: {with_count(restored.announced, 'repository', 'repositories')}, {with_count(restored.blobs, 'blob')}."
+                f"Restored {manifest.id}: {with_count(restored.announced, 'repository', 'repositories')}, "
+                f"{with_count(restored.blobs, 'blob')}."
             )
             say(f"Event numbers continue at {restored.first_number}. Start the server: openmeet pds")
         if not restored.report.is_good:

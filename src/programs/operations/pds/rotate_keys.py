@@ -83,7 +83,8 @@ def server(settings_file: Path | None, *, as_json: bool) -> None:
             print_json({"key": key, "changed": rotated.changed, "already": rotated.already, "others": rotated.others})
         else:
             say(
-                f"{with_count(rotated.changed + rotated.already, 'identity', 'identities')} now name {key}; {rotated.others:,} did not name the old key."
+                f"{with_count(rotated.changed + rotated.already, 'identity', 'identities')} now name {key}; "
+                f"{rotated.others:,} did not name the old key."
             )
 
     run_on_database(settings_file, run)
