@@ -7,6 +7,7 @@ from http import HTTPStatus
 import msgspec
 import pytest
 
+from openmeet.domain.search.filters import FILTERS
 from openmeet.routes import operations
 from openmeet.web.events.api import AttendeeList, EventList
 from openmeet.web.events.schemas import EventDetail
@@ -234,6 +235,17 @@ async def test_private_events_are_in_no_list_and_no_search(client, ana, visibili
     expected = HTTPStatus.OK if visibility == "unlisted" else HTTPStatus.NOT_FOUND
     assert (await client.get(path)).status_code == expected
     assert (await client.get(path, headers=ana)).status_code == HTTPStatus.OK
+
+
+@pytest.mark.parametrize("value", ["x') or 1=1 --", "'; drop table events; --", '" or ""="', ":now", "%", "{e}"])
+@pytest.mark.parametrize("name", [one.name for one in FILTERS])
+async def test_the_value_of_a_filter_never_becomes_sql(client, ana, name, value):
+    await make(client, ana, title="Secret supper", visibility="private")
+    await make(client, ana, title="Picnic")
+    answer = await client.get("/api/events", params={name: value}, headers=ana)
+    assert answer.status_code in {HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
+    assert "Secret" not in answer.text
+    assert [event["title"] for event in (await client.get("/api/events")).json()["events"]] == ["Picnic"]
 
 
 async def test_pages_of_a_list_contain_every_event_once_in_order(client, ana):

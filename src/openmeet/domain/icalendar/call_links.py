@@ -47,13 +47,10 @@ _BEGINNING = re.compile(
 )
 # Lines that belong to a call's dial-in block.
 _DETAIL = re.compile(
-    r"(?:(?:Meeting|Conference|Phone Conference|Webinar|Meeting-)\s?ID|PIN|Pass ?code|Password|Kenncode|Or "
-    r"dial|Dial.in|Join by phone"
-    r"|One tap mobile|Find your local number|More phone numbers|More joining options|Learn more about Meet|Join "
-    r"on your computer"
-    r"|Click here to join|Join the meeting|Join:|Join with|Need help\?|Meeting options|Please do not edit this "
-    r"section|Topic:|Time:"
-    r"|View your event at|For organizers)",
+    r"(?:(?:Meeting|Conference|Phone Conference|Webinar|Meeting-)\s?ID|PIN|Pass ?code|Password|Kenncode"
+    r"|Or dial|Dial.in|Join by phone|One tap mobile|Find your local number|More phone numbers|More joining options"
+    r"|Learn more about Meet|Join on your computer|Click here to join|Join the meeting|Join:|Join with|Need help\?"
+    r"|Meeting options|Please do not edit this section|Topic:|Time:|View your event at|For organizers)",
     re.IGNORECASE,
 )
 

@@ -71,9 +71,8 @@ FILTERS: Final = (
     Filter(
         name="q",
         label=lazy("Search"),
-        description="Words, or beginnings of words, that must all occur in the title, description, tags or place. If "
-        "nothing"
-        " matches exactly, endings and typing errors are tolerated",
+        description="Words, or beginnings of words, that must all occur in the title, description, tags or place. "
+        "If nothing matches exactly, endings and typing errors are tolerated",
         input="words",
     ),
     Filter(

@@ -51,14 +51,12 @@ MESSAGES: Final[Mapping[str, Message]] = {
         " account’s own password."
     ),
     "user.silent_sign_in_is_no_proof": mark(
-        "Your account server may have let you in without asking for your password. Sign in again, then "
-        "delete your account"
-        " within 10 minutes."
+        "Your account server may have let you in without asking for your password. Sign in again, "
+        "then delete your account within 10 minutes."
     ),
     "user.app_password_adds_nothing": mark(
         "You signed in with an app password. To add another way to sign in, first sign in with a code by "
-        "e-mail, at your"
-        " account server, or with your account’s own password."
+        "e-mail, at your account server, or with your account’s own password."
     ),
     "user.nothing_lost": mark("%(problem)s Nothing is lost. Try again in a few minutes."),
     # reasons of openmeet.domain.sign_in

@@ -38,8 +38,7 @@ QUESTIONS: Final = (
             ),
             lazy(
                 "**In other apps:** only public things, and only after you agree to sync. Until then nothing you do "
-                "here leaves this site. "
-                "[See your choice](/settings/publishing)."
+                "here leaves this site. [See your choice](/settings/publishing)."
             ),
             lazy(
                 "**Your events:** if you sync, every public event is copied to your account, where other apps find "
@@ -47,9 +46,8 @@ QUESTIONS: Final = (
             ),
             lazy(
                 "**Your answers:** an answer is copied if you sync, the event is public, and you have a place or "
-                "said maybe. "
-                "Next to the buttons, you see whether it will be shared and under which name. You can turn it off "
-                "for a single event."
+                "said maybe. Next to the buttons, you see whether it will be shared and under which name. You can "
+                "turn it off for a single event."
             ),
             lazy(
                 "**While you wait** for the host’s answer or for a place, other apps don’t see your answer. In your "
@@ -61,8 +59,8 @@ QUESTIONS: Final = (
             ),
             lazy(
                 "**Remove a copy:** open the event and choose “Stop sharing my answer”, or stop syncing altogether "
-                "in your settings. "
-                "We remove what we copied. Other apps may have kept their own copies, and nobody can remove those."
+                "in your settings. We remove what we copied. Other apps may have kept their own copies, and nobody "
+                "can remove those."
             ),
             lazy(
                 "**Never shared:** your e-mail address, your answers to a host’s questions, your chats, who you "
