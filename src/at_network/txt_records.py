@@ -1,5 +1,7 @@
 """DNS look-ups: TXT records, and whether a name has any address. A missing record is a result; a timeout is a failure."""
 
+import asyncio
+
 import dns.asyncresolver
 import dns.exception
 import dns.nameserver
@@ -35,10 +37,12 @@ class Dns:
 
     async def _resolve(self, name: str, kind: dns.rdatatype.RdataType) -> dns.resolver.Answer | None:
         try:
-            return await self._open().resolve(name, kind, lifetime=self._timeout_seconds, search=False)
+            # dnspython notices the end of its time only after the pause between two attempts.
+            async with asyncio.timeout(self._timeout_seconds):
+                return await self._open().resolve(name, kind, lifetime=self._timeout_seconds, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return None
-        except dns.exception.Timeout:
+        except (dns.exception.Timeout, TimeoutError):
             raise RemoteSlow("The name servers did not answer in time.") from None
         except (dns.exception.DNSException, OSError) as failure:
             raise RemoteFailed(f"The name servers cannot be queried ({type(failure).__name__}).") from failure

@@ -42,7 +42,7 @@ async def serve(routes: Mapping[str, Answers], context: ssl.SSLContext | None = 
     for route, answer in routes.items():
         method, path = route.split(" ")
         app.router.add_route(method, path, _handler(answer))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()

@@ -175,7 +175,7 @@ async def test_did_web_is_resolved_over_https(clock, tmp_path, monkeypatch):
 
 
 async def test_slow_directory_raises_remote_slow(http, clock, monkeypatch):
-    monkeypatch.setattr("at_network.did_resolver.TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("at_network.did_resolver.TIMEOUT_SECONDS", 0.01)
     never = asyncio.Event()
 
     async def hang(_request: web.Request) -> web.StreamResponse:

@@ -98,7 +98,7 @@ async def test_broken_connection_is_a_failure(http, service, stream):
 
 async def test_silent_peer_is_dropped(http, service, stream, monkeypatch):
     """If a ping is not answered, the connection counts as dead, even if TCP still reports it as open."""
-    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.01)
 
     async def script(socket):
         await socket.receive()  # the ping; it is never answered

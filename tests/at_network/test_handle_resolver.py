@@ -158,7 +158,7 @@ async def test_failing_host_is_a_temporary_failure(world, text):
 
 async def test_silent_name_server_is_a_temporary_failure(world):
     world.names.is_silent = True
-    impatient = world.make(HandleSettings(), timeout_seconds=0.2)
+    impatient = world.make(HandleSettings(), timeout_seconds=0.01)
     with pytest.raises(RemoteSlow):
         await impatient.resolve(ALICE)
     await impatient.close()

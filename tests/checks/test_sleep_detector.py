@@ -1,11 +1,15 @@
-"""A sleep of the loop or of the thread is found; work and short waits are not counted."""
+"""A sleep of the loop or of the thread is found; work, short waits and waits that do not count are not."""
 
 import asyncio
+import importlib
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.sleep_detector import LONGEST_SECONDS, recorder
+from tests import polling
+from tests.external_dependencies import ROOT
+from tests.sleep_detector import ALLOWED, LONGEST_SECONDS, UNCOUNTED, recorder
 
 
 async def wait_by_the_loop() -> None:
@@ -22,11 +26,21 @@ async def run_into_a_limit() -> None:
             await asyncio.Event().wait()
 
 
-@pytest.mark.parametrize("pause", [wait_by_the_loop, wait_by_the_thread, run_into_a_limit])
+async def wait_in_a_generator() -> None:
+    async def values() -> AsyncIterator[int]:
+        await asyncio.sleep(2 * LONGEST_SECONDS)
+        yield 1
+
+    assert [value async for value in values()] == [1]
+
+
+@pytest.mark.parametrize("pause", [wait_by_the_loop, wait_by_the_thread, run_into_a_limit, wait_in_a_generator])
 async def test_sleep_is_found(pause) -> None:
     recorder.taken()
     await pause()
-    assert max(recorder.taken()) > LONGEST_SECONDS
+    seconds, where = max(recorder.taken())
+    assert seconds > LONGEST_SECONDS
+    assert where.startswith("tests/checks/test_sleep_detector.py:")
 
 
 def test_work_does_not_count_as_a_pause() -> None:
@@ -41,3 +55,29 @@ def test_work_does_not_count_as_a_pause() -> None:
 async def work() -> None:
     await asyncio.to_thread(time.sleep, 2 * LONGEST_SECONDS)
     await asyncio.sleep(LONGEST_SECONDS / 4)
+
+
+async def test_waits_that_do_not_count_are_only_left_out_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timer that does not count is left out, and the wait of a test that it interrupts is not."""
+    monkeypatch.setattr(polling, "_PAUSE_SECONDS", 2 * LONGEST_SECONDS)
+    recorder.taken()
+    answers = iter([False, True])
+    await polling.until(lambda: next(answers))
+    assert recorder.taken() == []
+    answers = iter([False, True])
+    beside = asyncio.create_task(polling.until(lambda: next(answers)))
+    await asyncio.sleep(2.5 * LONGEST_SECONDS)
+    await beside
+    assert max(recorder.taken())[0] > 2 * LONGEST_SECONDS
+
+
+def test_every_exception_is_still_needed_by_something() -> None:
+    """Each function whose waits do not count exists, and so does each test that may wait."""
+    for name in UNCOUNTED:
+        module, _, qualified = name.partition(":")
+        found = importlib.import_module(module)
+        for part in qualified.split("."):
+            found = getattr(found, part)
+    for test in ALLOWED:
+        file, _, function = test.partition("::")
+        assert f"def {function}(" in (ROOT / file).read_text(encoding="utf-8")

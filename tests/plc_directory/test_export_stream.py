@@ -21,6 +21,7 @@ from plc_directory.app import create_app
 from plc_directory.store import OperationLimits
 from tests.databases import MakeDatabase
 from tests.plc_directory.operations import genesis_operation
+from tests.polling import until
 from tests.timeouts import TIMEOUT_SECONDS
 from tests.websocket_pings import assert_closed_without_pongs, assert_open_while_pings_are_answered
 
@@ -145,15 +146,14 @@ async def test_subscriber_that_does_not_read_is_disconnected(make_database: Make
         w.execute("update sequence set last = 6")
 
     await db.write(write)
-    app = create_app(db, OperationLimits(), Metrics("plc"), version="test", access_log=False, stream_send_seconds=0.2)
+    app = create_app(db, OperationLimits(), Metrics("plc"), version="test", access_log=False, stream_send_seconds=0.01)
     stream = app.state.stream
     async with (
         serving(app) as server,
         connect(f"{server.url.replace('http', 'ws')}/export/stream?cursor=0", max_size=None, max_queue=1) as socket,
         asyncio.timeout(TIMEOUT_SECONDS),
     ):
-        while stream.subscribers:  # noqa: ASYNC110 - the state of a server has no event to wait for
-            await asyncio.sleep(0.05)
+        await until(lambda: not stream.subscribers)
         with pytest.raises(ConnectionClosed):
             await take(socket, 7)
 
@@ -161,9 +161,11 @@ async def test_subscriber_that_does_not_read_is_disconnected(make_database: Make
 async def test_silent_stream_is_pinged_and_a_dead_reader_disconnected(
     make_database: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "PING_SECONDS", 0.05)
+    monkeypatch.setattr(server, "PING_SECONDS", 0.01)
     db = await make_database("plc_directory", clock=clock)
     app = create_app(db, OperationLimits(), Metrics("plc"), version="test", access_log=False)
     async with serving(app) as running:
         await assert_open_while_pings_are_answered(f"{running.url}/export/stream")
+    monkeypatch.setattr(server, "PONG_SECONDS", 0.01)
+    async with serving(app) as running:
         await assert_closed_without_pongs(f"{running.url}/export/stream")

@@ -88,10 +88,12 @@ class NameServers(AbstractResolver):
 
     async def _query(self, host: str, kind: dns.rdatatype.RdataType) -> list[str]:
         try:
-            answer = await self._open().resolve(host, kind, lifetime=self._timeout_seconds, search=False)
+            # dnspython notices the end of its time only after the pause between two attempts.
+            async with asyncio.timeout(self._timeout_seconds):
+                answer = await self._open().resolve(host, kind, lifetime=self._timeout_seconds, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
-        except dns.exception.Timeout:
+        except (dns.exception.Timeout, TimeoutError):
             raise TimeoutError(f"the name servers did not answer about {host}") from None
         except dns.exception.DNSException as failure:
             raise OSError(f"the name servers cannot be queried: {type(failure).__name__}") from failure

@@ -26,9 +26,10 @@ from groundwork.http.connection_limit import (
     per_address,
 )
 
-# Interval of WebSocket pings, and timeout for their reply. Streams can be silent for hours; meanwhile a middlebox might
+# Interval of WebSocket pings, and time limit for their reply. Streams can be silent for hours; meanwhile a middlebox might
 # drop the idle connection, or the peer might disappear without closing it.
 PING_SECONDS = 20.0
+PONG_SECONDS = 20.0
 
 # uvicorn updates the Date header once per second.
 _TICK_SECONDS = 1.0
@@ -50,8 +51,9 @@ _LATER_LOOK_SECONDS = 0.1
 class HttpServer:
     """A listening server."""
 
-    def __init__(self, server: uvicorn.Server, listener: socket.socket, host: str) -> None:
+    def __init__(self, server: uvicorn.Server, listener: socket.socket, host: str, grace_seconds: float) -> None:
         self.host = host
+        self._grace_seconds = grace_seconds
         self.port: int = listener.getsockname()[1]
         self._server = server
         self._listener = listener
@@ -107,14 +109,14 @@ class HttpServer:
         self._listener.close()
         notified: set[object] = set()
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + (self._server.config.timeout_graceful_shutdown or 0)
+        ends_at = loop.time() + self._grace_seconds
         pause = _FIRST_LOOK_SECONDS
         while True:
             # A connection that was being accepted when the listener closed appears only now.
             for connection in state.connections - notified:
                 connection.shutdown()
                 notified.add(connection)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(min(pause, max(0.0, ends_at - loop.time())))
             if not (state.connections or state.tasks) or loop.time() >= ends_at:
                 return
             pause = min(2 * pause, _LATER_LOOK_SECONDS)
@@ -168,7 +170,7 @@ async def serve(
         # Frames of signed blocks do not compress, and trying to would cost CPU for every subscriber.
         ws_per_message_deflate=False,
         ws_ping_interval=PING_SECONDS,
-        ws_ping_timeout=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
         lifespan="off",
         interface="asgi3",
         log_config=None,
@@ -176,7 +178,6 @@ async def serve(
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=max(1, round(grace_seconds)),
         # Connections are accepted in bursts before any of them is read. A burst must not evict its own first
         # connections.
         backlog=min(2048, max(1, max_connections // 2)),
@@ -185,7 +186,7 @@ async def serve(
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listener])
-    return HttpServer(server, listener, host)
+    return HttpServer(server, listener, host, grace_seconds)
 
 
 @asynccontextmanager
@@ -196,10 +197,16 @@ async def serving(
     *,
     connections: int = MAX_CONNECTIONS,
     connections_of_address: int = 0,
+    grace_seconds: float = 1.0,
 ) -> AsyncIterator[HttpServer]:
     """Run a server for the duration of a block, on a free loopback port by default."""
     server = await serve(
-        app, host, port, grace_seconds=1, connections=connections, connections_of_address=connections_of_address
+        app,
+        host,
+        port,
+        grace_seconds=grace_seconds,
+        connections=connections,
+        connections_of_address=connections_of_address,
     )
     try:
         yield server

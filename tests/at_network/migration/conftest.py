@@ -36,6 +36,11 @@ PASSWORD = "password of ana"
 NEW_PASSWORD = "another password of ana"
 
 
+@pytest.fixture(autouse=True)
+def _hashes_cheaply(cost_of_passwords: None) -> None:
+    """Nothing here is about the hashing of passwords."""
+
+
 @dataclass
 class Journey:
     """Ana's move from the first server to the second. ``told`` collects the progress that is reported to her."""

@@ -12,7 +12,12 @@ STREAMS = ("/xrpc/com.atproto.sync.subscribeRepos", "/xrpc/com.atproto.label.sub
 @pytest.fixture(autouse=True)
 def short_ping_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the ping interval before the server starts."""
-    monkeypatch.setattr(server, "PING_SECONDS", 0.05)
+    monkeypatch.setattr(server, "PING_SECONDS", 0.01)
+
+
+@pytest.fixture
+def short_pong_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "PONG_SECONDS", 0.01)
 
 
 @pytest.mark.parametrize("path", STREAMS)
@@ -21,5 +26,6 @@ async def test_silent_stream_stays_open_while_its_reader_answers_pings(deploymen
 
 
 @pytest.mark.parametrize("path", STREAMS)
+@pytest.mark.usefixtures("short_pong_limit")
 async def test_reader_that_answers_no_ping_is_disconnected(deployment: Deployment, path: str) -> None:
     await assert_closed_without_pongs(deployment.url + path)

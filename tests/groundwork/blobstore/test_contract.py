@@ -232,7 +232,7 @@ def test_folders_on_two_disks_are_refused(tmp_path):
 async def test_a_service_that_does_not_answer_is_unavailable():
     """A service that does not respond raises Unavailable with a request to retry; the text contains no address."""
     store = open_bucket(
-        Bucket("none", "us-east-1", "http://127.0.0.1:9", "key", Secret("secret"), True, upload_timeout_seconds=0.5)
+        Bucket("none", "us-east-1", "http://127.0.0.1:9", "key", Secret("secret"), True, upload_timeout_seconds=0.01)
     )
     with pytest.raises(Unavailable, match="at the moment"):
         await put(store, "a", b"x")

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -28,17 +28,32 @@ async def scarce_url(postgres_url: str) -> AsyncIterator[str]:
     await connection.close()
 
 
-async def test_freed_connection_is_taken(scarce_url: str):
+async def test_freed_connection_is_taken(scarce_url: str, monkeypatch: pytest.MonkeyPatch):
     """A connection that becomes free is taken, at the start and when a pool grows."""
+    monkeypatch.setattr(postgres, "_NONE_LEFT_SECONDS", 0.01)
+    refused, retry = asyncio.Event(), postgres._retry_until_free
+
+    async def noted(connect: Callable[[], Awaitable[object]]) -> object:
+        async def attempt() -> object:
+            try:
+                return await connect()
+            except asyncpg.TooManyConnectionsError:
+                refused.set()
+                raise
+
+        return await retry(attempt)
+
+    monkeypatch.setattr(postgres, "_retry_until_free", noted)
     other = await asyncpg.connect(scarce_url)
     opening = asyncio.create_task(open_database(scarce_url, clock=SystemClock()))
-    await asyncio.sleep(0.5)
+    await refused.wait()
     assert not opening.done()
     await other.close()
     db = await opening
     async with db.reader():
         second = asyncio.create_task(_one_is_read(db))
-        await asyncio.sleep(0.5)
+        refused.clear()
+        await refused.wait()
         assert not second.done()
     # The pool has its one connection back, and the task that waits for a second one gets it.
     assert await second == 1
@@ -53,7 +68,8 @@ async def _one_is_read(db: postgres.PostgresDatabase) -> int:
 
 
 async def test_lack_of_connections_is_reported(scarce_url: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(postgres, "_ACQUIRE_SECONDS", 0.3)
+    monkeypatch.setattr(postgres, "_ACQUIRE_SECONDS", 1.0)
+    monkeypatch.setattr(postgres, "_NONE_LEFT_SECONDS", 0.01)
     other = await asyncpg.connect(scarce_url)
     with pytest.raises(DatabaseUnavailable, match="no connection left"):
         await open_database(scarce_url, clock=SystemClock())

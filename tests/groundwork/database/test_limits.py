@@ -18,7 +18,7 @@ select count(*) from n
 
 @pytest.fixture
 async def db(make_database: MakeDatabase) -> Database:
-    database = await make_database(transaction_seconds=0.1, reader_seconds=0.1)
+    database = await make_database(transaction_seconds=0.015, reader_seconds=0.015)
 
     async def create() -> None:
         async with database.transaction() as tx:

@@ -3,12 +3,15 @@
 import asyncio
 
 import asyncpg
+import pytest
 from tests.timeouts import TIMEOUT_SECONDS
 
+from groundwork.database import notifications
 from groundwork.database.notifications import listen
 
 
-async def test_notifications_continue_after_a_lost_connection(postgres_url: str):
+async def test_notifications_continue_after_a_lost_connection(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(notifications, "_AGAIN_SECONDS", 0.01)
     heard: asyncio.Queue[str] = asyncio.Queue()
     listening = asyncio.create_task(listen(postgres_url, "some_channel", heard.put_nowait))
     try:

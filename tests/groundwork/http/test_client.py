@@ -125,7 +125,7 @@ ROUTES = [
 
 @pytest.fixture
 async def server():
-    async with serving(Application(ROUTES, Metrics("test"))) as running:
+    async with serving(Application(ROUTES, Metrics("test")), grace_seconds=0.01) as running:
         yield running
 
 
@@ -298,7 +298,7 @@ async def test_a_body_over_the_cap_is_not_read(server, client):
 
 async def test_missing_response_raises_remote_slow(server, client):
     with pytest.raises(RemoteSlow):
-        await client.get(f"{server.url}/never", timeout_seconds=0.05)
+        await client.get(f"{server.url}/never", timeout_seconds=0.01)
 
 
 async def test_broken_response_is_a_failure(server, client):
@@ -329,7 +329,7 @@ async def test_streaming_has_a_size_and_time_limit(server, client):
         async with client.stream("GET", f"{server.url}/large", max_bytes=10) as answer:
             [piece async for piece in answer.pieces()]
     with pytest.raises(RemoteSlow):
-        async with client.stream("GET", f"{server.url}/stall", max_bytes=1000, silence_seconds=0.05) as answer:
+        async with client.stream("GET", f"{server.url}/stall", max_bytes=1000, silence_seconds=0.01) as answer:
             [piece async for piece in answer.pieces()]
 
 

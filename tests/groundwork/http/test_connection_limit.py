@@ -257,9 +257,13 @@ async def test_connections_behind_a_proxy_are_not_counted_by_address() -> None:
 async def test_counts_return_to_zero() -> None:
     """All counts return to zero after any kind of connection; otherwise capacity would be lost permanently."""
     async with limited(MANY) as (server, _):
-        for sent in (*HOLDING.values(), UPGRADE, b"nonsense\r\n\r\n"):
+        for sent in (*HOLDING.values(), UPGRADE):
             async with clients(server, LIMIT, sent):
-                await asyncio.sleep(0.05)
+                await until_done(server, LIMIT)
+            await until_done(server, 0)
+        async with clients(server, LIMIT, b"nonsense\r\n\r\n") as several:
+            for one in several:
+                assert (await one.reader.read()).startswith(b"HTTP/1.1 400 ")
             await until_done(server, 0)
         async with clients(server, MANY // 2, UPGRADE) as streams:
             for one in streams:

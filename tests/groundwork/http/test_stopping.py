@@ -80,7 +80,7 @@ async def within(what: Awaitable[object]) -> None:
 @pytest.mark.parametrize("request_", HOLDING_REQUESTS.values(), ids=HOLDING_REQUESTS)
 async def test_held_connections_do_not_delay_the_stop(request_: bytes) -> None:
     app = Held()
-    serving = await serve(app, "127.0.0.1", 0, grace_seconds=1)
+    serving = await serve(app, "127.0.0.1", 0, grace_seconds=0.01)
     async with connected(serving, request_) as reader:
         if b"host: pds.test" in request_:
             await within(until(lambda: app.running == 1))

@@ -97,7 +97,7 @@ async def test_only_the_first_request_waits_for_a_frozen_redis(
 ):
     """A frozen server accepts connections and never answers. It is asked again after a while."""
     pytest.importorskip("redis")
-    monkeypatch.setattr("groundwork.rate_limit.redis._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("groundwork.rate_limit.redis._PATIENCE_SECONDS", 0.01)
     monkeypatch.setattr("groundwork.rate_limit.redis._AGAIN_SECONDS", again_seconds)
     connections = []
 

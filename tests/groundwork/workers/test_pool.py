@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.groundwork.workers import jobs
+from tests.polling import until
 from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.errors import InvalidForm, TooMany, Unavailable
@@ -57,16 +58,12 @@ def is_running(pid: int) -> bool:
 
 async def until_written(path: Path) -> int:
     """The id of the process that is busy now."""
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not (path.exists() and path.read_text()):  # noqa: ASYNC110, ASYNC240  # a file tells nobody
-            await asyncio.sleep(0.01)
+    await until(lambda: path.exists() and bool(path.read_text()))
     return int(path.read_text())  # noqa: ASYNC240
 
 
 async def until_gone(pid: int) -> None:
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while is_running(pid):  # noqa: ASYNC110  # a process of somebody else tells nobody
-            await asyncio.sleep(0.01)
+    await until(lambda: not is_running(pid))
 
 
 async def busy(pool: WorkerPool, number: int) -> None:
@@ -106,19 +103,17 @@ async def test_one_process_is_kept_ready(pool: WorkerPool, monkeypatch: pytest.M
     """One process is kept ready before the first job, after a quiet minute, and after one was stopped, so that no job
     waits for a start.
     """
-    monkeypatch.setattr("groundwork.workers.pool.IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("groundwork.workers.pool.IDLE_SECONDS", 0.01)
 
     async def ready() -> int:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            while not pool._idle:  # noqa: ASYNC110  # a list tells nobody
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(pool._idle))
         return pool._idle[-1][0].pid
 
     pool.keep_ready(["decimal", jobs.__name__])
     first = await ready()
     assert await pool.run(jobs.pid) == first
     await asyncio.gather(pool.run(jobs.pid), pool.run(jobs.pid))
-    await asyncio.sleep(0.2)
+    await until(lambda: len(pool.pids) == 1)
     assert pool.pids == [await ready()]
     with pytest.raises(JobStopped):
         await pool.run(jobs.spin, limits=QUICK)
@@ -179,7 +174,7 @@ async def test_processor_time_is_bounded(pool: WorkerPool, job: object) -> None:
 async def test_wall_clock_is_bounded(pool: WorkerPool) -> None:
     """Wall-clock time is limited for a job that uses no processor time."""
     with pytest.raises(JobStopped) as stopped:
-        await pool.run(partial(jobs.sleep, 600.0), limits=JobLimits(wall_seconds=0.2))
+        await pool.run(partial(jobs.sleep, 600.0), limits=JobLimits(wall_seconds=0.01))
     assert stopped.value.reason is StopReason.WALL_CLOCK
     assert await pool.run(partial(jobs.add, 1, 1)) == 2
 
