@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -38,6 +39,21 @@ from plc_directory.settings import PlcSettings
 from plc_directory.store import OperationLimits
 
 MAX_EXPORT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryServices:
+    """What the routes work with."""
+
+    db: Database
+    limits: OperationLimits
+    stream: ExportStream
+
+
+def services(connection: HTTPConnection) -> DirectoryServices:
+    """The services of the directory. No other function reads the application state; a test checks this."""
+    directory_services: DirectoryServices = connection.app.state.services
+    return directory_services
 
 
 @asynccontextmanager
@@ -102,9 +118,7 @@ def create_app(
         cors=[Cors(("/",))],
         access_log=access_log,
     )
-    app.state.db = db
-    app.state.limits = limits
-    app.state.stream = stream
+    app.state.services = DirectoryServices(db, limits, stream)
     return app
 
 
@@ -137,7 +151,7 @@ def _did(request: Request) -> Did:
 
 async def _registered(request: Request) -> tuple[Did, list[PlcLogEntry]]:
     did = _did(request)
-    async with request.app.state.db.reader() as reader:
+    async with services(request).db.reader() as reader:
         log = await store.log_of(reader, did)
     if not log:
         raise NotFound(f"DID not registered: {did}")
@@ -196,15 +210,16 @@ async def _submit(request: Request) -> Response:
     operation = plc_operation.parse_operation(parse_json(await request.body()))
     if isinstance(operation, Tombstone):
         await _registered(request)
-    await store.submit(request.app.state.db, did, operation, request.app.state.limits)
-    request.app.state.stream.announce()
+    directory = services(request)
+    await store.submit(directory.db, did, operation, directory.limits)
+    directory.stream.announce()
     return Response(status_code=200)
 
 
 async def _export(request: Request) -> Response:
     count = _count(request.query_params.get("count", str(MAX_EXPORT)))
     after = request.query_params.get("after", "")
-    async with request.app.state.db.reader() as reader:
+    async with services(request).db.reader() as reader:
         if after.isascii() and after.isdigit():
             lines = [sequenced(line) for line in await store.export_after_seq(reader, _number(after), count)]
         else:

@@ -147,7 +147,7 @@ async def test_subscriber_that_does_not_read_is_disconnected(make_database: Make
 
     await db.write(write)
     app = create_app(db, OperationLimits(), Metrics("plc"), version="test", access_log=False, stream_send_seconds=0.01)
-    stream = app.state.stream
+    stream = app.state.services.stream
     async with (
         serving(app) as server,
         connect(f"{server.url.replace('http', 'ws')}/export/stream?cursor=0", max_size=None, max_queue=1) as socket,
