@@ -33,6 +33,8 @@ WINDOW_SECONDS: Final = 60
 # Several programs and people may share one address.
 ADDRESS_FACTOR: Final = 4
 
+_SERVICE: Final = "openmeet.service"
+
 
 async def admit(request: Request, operation: ApiOperation) -> None:
     """Count the request, identify its caller and check the scope of the token. Raises TooMany, NotSignedIn and
@@ -43,7 +45,7 @@ async def admit(request: Request, operation: ApiOperation) -> None:
     is_for_services = operation.name in FOR_SERVICES
     if is_for_services and (operation.name not in FOR_OPERATORS or token.startswith(SERVICE_PREFIX)):
         set_caller(request, None)
-        request.state.service = await _service(request, operation, token)
+        request.scope[_SERVICE] = await _service(request, operation, token)
         return
     if token.startswith(SERVICE_PREFIX):
         await _known_service(request, token)
@@ -116,13 +118,13 @@ async def _known_service(request: Request, token: str) -> tuple[ServiceTokenInfo
 
 def service_of(request: Request) -> ServiceTokenInfo:
     """The authenticated service of a request to a service operation."""
-    token: ServiceTokenInfo = request.state.service
+    token: ServiceTokenInfo = request.scope[_SERVICE]
     return token
 
 
 def is_by_service(request: Request) -> bool:
     """Whether a request was authenticated as a service. Used by operations that both services and operators may call."""
-    return hasattr(request.state, "service")
+    return _SERVICE in request.scope
 
 
 async def _spend_on_request(request: Request, token: str) -> None:

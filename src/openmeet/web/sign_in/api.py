@@ -1,5 +1,7 @@
 """Sessions for programs: a bearer token in exchange for an e-mail code or the password of the user's PDS account."""
 
+from typing import Final
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -7,6 +9,7 @@ from starlette.responses import Response
 from groundwork.clock import DAY, MINUTE, SECOND
 from groundwork.errors import InvalidInput, NotFound, Refused, TooMany
 from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.identities.model import SealedSession
 from openmeet.domain.sign_in import actions, model
 from openmeet.domain.sign_in.model import (
     CODE_LENGTH,
@@ -30,6 +33,7 @@ from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
+_ENDED_SESSIONS: Final = "openmeet.ended_sessions"
 _REVOKE = Parameter(
     "revoke",
     "true: also end this site’s sessions at the servers of the caller’s accounts; nothing is published until they "
@@ -132,7 +136,8 @@ async def close_session(request: Request) -> Response:
         raise InvalidInput("revoke", GeneralReason.TRUE_OR_FALSE_NEEDED)
     async with database_of(request).transaction() as tx:
         await actions.close_session(tx, site_session.bearer_of(request))
-        request.state.ended = await sessions.delete_all(tx, caller.user_id) if revoke == "true" else []
+        if revoke == "true":
+            request.scope[_ENDED_SESSIONS] = await sessions.delete_all(tx, caller.user_id)
     return Response(status_code=204)
 
 
@@ -140,8 +145,14 @@ async def _tell_servers(request: Request, response: Response) -> Response:
     """Notify the servers after the commit. A stored response that is replayed for a repeated request sends no
     notifications.
     """
-    await sign_out.revoke_at_servers(request, caller_of(request).user_id, getattr(request.state, "ended", []))
+    await sign_out.revoke_at_servers(request, caller_of(request).user_id, _ended_sessions(request))
     return response
+
+
+def _ended_sessions(request: Request) -> list[SealedSession]:
+    """The sessions at AT Protocol servers that this request ended."""
+    ended: list[SealedSession] = request.scope.get(_ENDED_SESSIONS, [])
+    return ended
 
 
 OPERATIONS = (
