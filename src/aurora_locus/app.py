@@ -21,7 +21,7 @@ from aurora_locus import pages, well_known
 from aurora_locus.account_migration.actions import MigrationContext
 from aurora_locus.account_migration.handler import move_handler
 from aurora_locus.accounts.credentials import CredentialReader
-from aurora_locus.accounts.emails import email_handler, mailer_of
+from aurora_locus.accounts.emails import branding_of, email_handler, mailer_of
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.setup import open_registry
 from aurora_locus.administration import federation_status
@@ -58,7 +58,6 @@ from aurora_locus.scheduled import run_housekeeping, run_identity_repairs
 from aurora_locus.sequencer.live_events import LiveEvents, run_wakeup
 from aurora_locus.settings import PACKAGE, SCHEMA, PdsSettings
 from aurora_locus.site.faults import page_renderer
-from aurora_locus.site.frame import Site
 from aurora_locus.xrpc.callers import XrpcAuthenticator
 from aurora_locus.xrpc.dispatch import dispatcher
 from aurora_locus.xrpc.gate import build_gate, network_of_caller, open_configured_counters
@@ -165,7 +164,7 @@ async def open_server(
         )
         app.state.migration = migration
 
-        deliveries = {**_email_deliveries(core, site, stack), **_migration_deliveries(migration)}
+        deliveries = {**_email_deliveries(core, stack), **_migration_deliveries(migration)}
         await stack.enter_async_context(run_jobs(registry.db, deliveries))
         await _start_tasks(core, crawl_requests, stack)
         yield AuroraLocus(app, registry, registry.repositories.live, metrics, authorization, labels)
@@ -371,17 +370,17 @@ def _sealing_keys(settings: PdsSettings) -> list[bytes]:
         raise SettingsRefused([f"PDS_SEALING_KEYS (or sealing.key in the data directory): {error}."]) from None
 
 
-def _email_deliveries(core: _Core, site: Site, stack: AsyncExitStack) -> dict[str, JobDelivery]:
+def _email_deliveries(core: _Core, stack: AsyncExitStack) -> dict[str, JobDelivery]:
     """Open the mailer. Without a mail server there are no deliveries."""
     mailer = mailer_of(core.settings, core.clock)
     if mailer is None:
         return {}
     stack.push_async_callback(mailer.close)
     start_task(stack, check_mailer(mailer, "PDS_EMAIL_SMTP_URL"), name="pds mail check")
-    hostname, tokens = core.settings.hostname, core.registry.email_tokens
+    branding, tokens = branding_of(core.settings), core.registry.email_tokens
     return {
-        PdsJobKind.MAIL: one_job_per_call(email_handler(core.db, tokens, mailer, hostname, site)),
-        PdsJobKind.NOTICE: one_job_per_call(notice_handler(core.db, mailer, hostname, site)),
+        PdsJobKind.MAIL: one_job_per_call(email_handler(core.db, tokens, mailer, branding)),
+        PdsJobKind.NOTICE: one_job_per_call(notice_handler(core.db, mailer, branding)),
     }
 
 

@@ -7,15 +7,19 @@ replaced is no longer sent.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jinja2
 
 from aurora_locus.accounts import sign_in_links
 from aurora_locus.accounts.email_tokens import LIFETIME, EmailTokens, TokenEmail, TokenPurpose, find_email
-from aurora_locus.i18n.catalogue import gettext, lazy, speaking
+from aurora_locus.i18n.catalogue import CATALOGUE, current, gettext, lazy, speaking
 from aurora_locus.settings import PdsSettings
-from aurora_locus.site.frame import Site
+from groundwork import ui
 from groundwork.clock import MINUTE, Clock
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure, InvalidInput, RemoteSlow, Unavailable, reason_of
+from groundwork.i18n.templates import speak
 from groundwork.mail.address import EmailAddress, parse_address
 from groundwork.mail.contract import Mail, Mailer, Sender
 from groundwork.mail.hyphens import keep_hyphens
@@ -58,6 +62,28 @@ _PAGES = {
 }
 
 
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+                jinja2.PrefixLoader({"ui": jinja2.FileSystemLoader(ui.TEMPLATES)}),
+            ]
+        ),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    speak(environment, CATALOGUE)
+    environment.globals["language"] = current
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
 def mailer_of(settings: PdsSettings, clock: Clock) -> Mailer | None:
     """Return how e-mail is delivered: by SMTP, into a folder in development, or None if it is not configured."""
     if not settings.mail_url:
@@ -82,7 +108,24 @@ class EmailContent:
     link_url: str = ""
 
 
-def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str, site: Site) -> JobHandler:
+@dataclass(frozen=True, slots=True)
+class EmailBranding:
+    """What every e-mail shows about this server. ``colour`` is ``#rrggbb``, or empty for the default."""
+
+    hostname: str
+    name: str
+    url: str
+    colour: str = ""
+
+
+def branding_of(settings: PdsSettings) -> EmailBranding:
+    """Return the operator's choices for e-mails."""
+    return EmailBranding(
+        settings.hostname, settings.service_name or settings.hostname, settings.url, settings.primary_color
+    )
+
+
+def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, branding: EmailBranding) -> JobHandler:
     """Return the handler of ``PdsJobKind.MAIL``."""
 
     async def deliver(job: Job) -> None:
@@ -90,7 +133,7 @@ def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: s
             async with db.reader() as reader:
                 email = await find_email(reader, job.subject) or await sign_in_links.find_email(reader, job.subject)
             if email is not None:
-                await mailer.send(compose(email, job.subject, tokens, hostname, site))
+                await mailer.send(compose(email, job.subject, tokens, branding))
 
     return deliver
 
@@ -117,33 +160,33 @@ def at_most_two_copies(job: Job) -> Iterator[None]:
         raise again from failure
 
 
-def compose(email: TokenEmail, number: str, tokens: EmailTokens, hostname: str, site: Site) -> Mail:
+def compose(email: TokenEmail, number: str, tokens: EmailTokens, branding: EmailBranding) -> Mail:
     """Compose the e-mail in the language of its recipient. ``number`` identifies it. Raises InvalidInput if the stored
     address is invalid.
     """
+    hostname, url = branding.hostname, branding.url
     with speaking(email.language):
         if email.purpose is TokenPurpose.SIGN_IN_LINK:
-            content = _link_content(email, tokens.of_link(number), hostname, site.url)
+            content = _link_content(email, tokens.of_link(number), hostname, url)
         else:
-            content = _code_content(email, tokens.of_email(number), hostname, site.url)
+            content = _code_content(email, tokens.of_email(number), hostname, url)
         return Mail(
             _address(email),
             content.subject,
             _text(content),
             message_id=f"<{number}@{hostname}>",
-            html=html_of(content, site),
+            html=html_of(content, branding),
         )
 
 
-def html_of(content: EmailContent, site: Site) -> str:
+def html_of(content: EmailContent, branding: EmailBranding) -> str:
     """Lay out the e-mail as HTML, in the current language."""
-    colour = site.branding.colour
-    html = site.templates.get_template("accounts/email.html").render(
+    html = _TEMPLATES.get_template("email.html").render(
         content=content,
         subject=content.subject,
-        site_name=site.branding.name,
-        site_url=site.url,
-        colours=accents(colour) if colour else None,
+        site_name=branding.name,
+        site_url=branding.url,
+        colours=accents(branding.colour) if branding.colour else None,
     )
     return keep_hyphens(html)
 

@@ -11,7 +11,7 @@ import nh3
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
-from aurora_locus.accounts.emails import EmailContent, at_most_two_copies, html_of
+from aurora_locus.accounts.emails import EmailBranding, EmailContent, at_most_two_copies, html_of
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import queries as factors
 from aurora_locus.accounts.single_line import is_single_line
@@ -21,7 +21,6 @@ from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.account_actions import account_absent, require_reachable
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
-from aurora_locus.site.frame import Site
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, Refused
 from groundwork.mail.address import parse_address
@@ -96,7 +95,7 @@ async def _enqueue(tx: Transaction, did: Did, subject: str, content: str) -> Non
     await jobs.enqueue(tx, PdsJobKind.NOTICE, number)
 
 
-def notice_handler(db: Database, mailer: Mailer, hostname: str, site: Site) -> JobHandler:
+def notice_handler(db: Database, mailer: Mailer, branding: EmailBranding) -> JobHandler:
     """Return the handler of ``PdsJobKind.NOTICE``. As with other e-mails, delivery is retried once if the mail server's
     reply is lost.
     """
@@ -107,14 +106,14 @@ def notice_handler(db: Database, mailer: Mailer, hostname: str, site: Site) -> J
         if row is not None and row["email"] is not None:
             with at_most_two_copies(job):
                 with speaking(row["language"] or SOURCE):
-                    mail = compose(row["email"], row["subject"], row["content"], job.subject, hostname, site)
+                    mail = compose(row["email"], row["subject"], row["content"], job.subject, branding)
                 await mailer.send(mail)
         await db.write(lambda w: w.execute(_FORGET, id=job.subject))
 
     return deliver
 
 
-def compose(email: str, subject: str, content: str, number: str, hostname: str, site: Site) -> Mail:
+def compose(email: str, subject: str, content: str, number: str, branding: EmailBranding) -> Mail:
     """Compose the e-mail in the current language. What operators write is not translated. Raises InvalidInput if the
     stored address is invalid.
     """
@@ -123,9 +122,9 @@ def compose(email: str, subject: str, content: str, number: str, hostname: str, 
         to = parse_address(email)
     except ValueError as error:
         raise InvalidInput("email", str(error)) from None
-    message_id = f"<{number}@{hostname}>"
+    message_id = f"<{number}@{branding.hostname}>"
     if not _TAG.search(content):
-        laid_out = html_of(EmailContent(subject, content.strip()), site)
+        laid_out = html_of(EmailContent(subject, content.strip()), branding)
         return Mail(to, subject, content, message_id=message_id, html=laid_out)
     text = html.unescape(nh3.clean(_BREAK.sub("\n", content), tags=set())).strip()
     return Mail(to, subject, text, message_id=message_id, html=nh3.clean(content))

@@ -2,13 +2,14 @@
 
 import asyncio
 import inspect
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from aurora_locus.accounts import sign_in_links
 from aurora_locus.accounts.email_tokens import LIFETIME, MAX_WRONG_TRIES, EmailTokens, TokenPurpose
-from aurora_locus.accounts.emails import email_handler
+from aurora_locus.accounts.emails import branding_of, email_handler
 from groundwork.clock import SECOND
 from groundwork.errors import FailureReason, RemoteFailed, RemoteSlow, Why
 from groundwork.mail.contract import Mail
@@ -211,9 +212,8 @@ async def queued(deployment: Deployment, person: Person) -> None:
 
 async def pay_once(deployment: Deployment, postman: Postman) -> None:
     registry = deployment.pds.registry
-    handler = email_handler(
-        registry.db, registry.email_tokens, postman, "pds.example.org", deployment.pds.app.state.site
-    )
+    branding = replace(branding_of(deployment.settings), hostname="pds.example.org")
+    handler = email_handler(registry.db, registry.email_tokens, postman, branding)
     await dispatcher.run_once(registry.db, {"mail": one_job_per_call(handler)})
     deployment.clock.turn(30 * SECOND)
 

@@ -1,26 +1,27 @@
 """E-mails have an HTML version that says the same as the text, in the server's colours."""
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.email_tokens import EmailTokens, TokenEmail, TokenPurpose
-from aurora_locus.accounts.emails import compose
-from aurora_locus.site.frame import Branding, open_site
+from aurora_locus.accounts.emails import EmailBranding, compose
 from groundwork.clock import Instant
 from groundwork.i18n import pseudo
 from groundwork.mail.contract import Mail
 from tests.untranslated_text import untranslated_texts
 
 HOST, URL = "pds.example.org", "https://pds.example.org"
+BRANDING = EmailBranding(HOST, HOST, URL)
 _LINK = re.compile(r'class="button main"><a href="([^"]*)"')
 _HEAD = re.compile(r"<head>.*?</head>", re.DOTALL)
 
 
 def composed(
-    purpose: TokenPurpose, *, language: str = "en", handle: str = "ana.test", branding: Branding | None = None
+    purpose: TokenPurpose, *, language: str = "en", handle: str = "ana.test", branding: EmailBranding = BRANDING
 ) -> Mail:
     email = TokenEmail(
         did=Did("did:plc:a"),
@@ -30,8 +31,7 @@ def composed(
         requested_at=Instant(0),
         language=language,
     )
-    site = open_site(branding or Branding(HOST), URL, b"key", {})
-    return compose(email, "number", EmailTokens(b"key"), HOST, site)
+    return compose(email, "number", EmailTokens(b"key"), branding)
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -56,13 +56,13 @@ def test_every_e_mail_is_fully_translated(purpose: TokenPurpose) -> None:
 
 
 def test_names_in_an_e_mail_are_not_markup() -> None:
-    mail = composed(TokenPurpose.SIGN_IN_LINK, branding=Branding("Cats & <b>Dogs</b>"), handle="<i>.test")
+    mail = composed(TokenPurpose.SIGN_IN_LINK, branding=replace(BRANDING, name="Cats & <b>Dogs</b>"), handle="<i>.test")
     assert "Cats &amp; &lt;b&gt;Dogs" in mail.html
     assert "<i>" not in mail.html
 
 
 def test_colour_of_the_server_is_that_of_the_button() -> None:
     plain = composed(TokenPurpose.SIGN_IN_LINK)
-    coloured = composed(TokenPurpose.SIGN_IN_LINK, branding=Branding(HOST, colour="#8a0303"))
+    coloured = composed(TokenPurpose.SIGN_IN_LINK, branding=replace(BRANDING, colour="#8a0303"))
     assert "#8a0303" in coloured.html
     assert coloured.html.index("#8a0303") > plain.html.index("td.main { background: #3d44b5; }")
