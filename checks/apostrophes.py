@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Packages whose strings appear on pages and in e-mails. In all other packages, only the templates are checked.
-ROOMS = ("src/openmeet/", "src/aurora_locus/account_pages/", "src/aurora_locus/administration/pages/")
+ROOMS = ("src/openmeet/", "src/aurora_locus/web/account_pages/", "src/aurora_locus/web/administration_pages/")
 # Migrations are not changed any more.
 BUT = ("src/openmeet/migrations/",)
 

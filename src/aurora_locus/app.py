@@ -17,7 +17,7 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import PDS_SERVICE
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.did import Did
-from aurora_locus import pages, well_known
+from aurora_locus import well_known
 from aurora_locus.account_migration.actions import MigrationContext
 from aurora_locus.account_migration.handler import move_handler
 from aurora_locus.accounts.credentials import CredentialReader
@@ -57,7 +57,8 @@ from aurora_locus.repository.type_resolver import TypeResolver
 from aurora_locus.scheduled import run_housekeeping, run_identity_repairs
 from aurora_locus.sequencer.live_events import LiveEvents, run_wakeup
 from aurora_locus.settings import PACKAGE, SCHEMA, PdsSettings
-from aurora_locus.site.faults import page_renderer
+from aurora_locus.web import pages
+from aurora_locus.web.site.faults import page_renderer
 from aurora_locus.xrpc.callers import XrpcAuthenticator
 from aurora_locus.xrpc.dispatch import dispatcher
 from aurora_locus.xrpc.gate import build_gate, network_of_caller, open_configured_counters

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.aurora_locus.administration.operator_browser import signed_in_operator
 from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.moderation.decisions import write_note
 from tests.aurora_locus.visitor import token_in
+from tests.aurora_locus.web.administration_pages.operator_browser import signed_in_operator
 
 TEXTS = {
     "NUL": "\x00",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from groundwork import ui
 from groundwork.ui.colours import Rgb, accent_stylesheet, accents, colour_problems, contrast, rgb
 
-SKY = Path("src/aurora_locus/site/static/sky.css")
+SKY = Path("src/aurora_locus/web/site/static/sky.css")
 BACKGROUND = re.compile(r"--(?:paper|sheet|sunk|(?:hold-|info-|warn-)?wash|tone-\d): (#[0-9a-f]{6});")
 
 

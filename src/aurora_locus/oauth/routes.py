@@ -1,4 +1,4 @@
-"""OAuth endpoints for apps, and their discovery documents. The consent pages are in ``oauth.pages``.
+"""OAuth endpoints for apps, and their discovery documents. The consent pages are in ``web.oauth_pages``.
 
 Every response carries the newest nonce and is not cached. All four endpoints check in the same order: limits, form,
 proof (a request without one costs no further work), client, content. Only when all of that is valid are proof and

@@ -5,10 +5,10 @@ import json
 import zipfile
 
 from aurora_locus.accounts.second_factors import queries as factors
-from tests.aurora_locus.administration.operator_browser import act, signed_in_operator
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
 from tests.aurora_locus.mailbox import emails_to
 from tests.aurora_locus.visitor import Visitor, visitor
+from tests.aurora_locus.web.administration_pages.operator_browser import act, signed_in_operator
 
 ANAS = "ana@example.org"
 GERMAN = {"accept-language": "de-AT, en;q=0.5"}

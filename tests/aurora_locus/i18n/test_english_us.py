@@ -3,7 +3,7 @@
 import pytest
 
 from aurora_locus.i18n.catalogue import CATALOGUE
-from aurora_locus.site.formatting import day_and_time
+from aurora_locus.web.site.formatting import day_and_time
 from groundwork.clock import Instant
 from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.visitor import visitor

@@ -12,10 +12,10 @@ from playwright.async_api import Browser, Page
 from aurora_locus.i18n.language import COOKIE
 from groundwork.i18n import pseudo
 from tests.aurora_locus.accounts.account_content import add_content
-from tests.aurora_locus.administration.operator_browser import create_examples_of_pages
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, open_deployment
 from tests.aurora_locus.oauth.apps import App, localhost_id
 from tests.aurora_locus.page_addresses import ACCOUNT_PAGES, SIGNED_OUT_PAGES
+from tests.aurora_locus.web.administration_pages.operator_browser import create_examples_of_pages
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import PHONE, browser, chromium_of_file, covered_targets, sideways, small_targets
 from tests.databases import MakeDatabase

@@ -13,16 +13,16 @@ from aurora_locus.account_migration.moves import MoveReason
 from aurora_locus.i18n.catalogue import CATALOGUE
 from aurora_locus.i18n.language import COOKIE
 from aurora_locus.i18n.sentences import MESSAGES
-from aurora_locus.site.frame import Branding, open_site
+from aurora_locus.web.site.frame import Branding, open_site
 from groundwork.errors import FailureReason
 from groundwork.i18n import pseudo
 from tests.aurora_locus.account_migration.leaving_account import store_failed_move
-from tests.aurora_locus.administration.operator_browser import signed_in_operator
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.mailbox import emails_to
 from tests.aurora_locus.oauth.apps import App, localhost_id
 from tests.aurora_locus.page_addresses import ACCOUNT_PAGES, OPERATOR_PAGES, SIGNED_OUT_PAGES
 from tests.aurora_locus.visitor import Visitor, visitor
+from tests.aurora_locus.web.administration_pages.operator_browser import signed_in_operator
 from tests.untranslated_text import parsed_templates, unmarked_texts, untranslated_texts
 
 # Names of programs and protocols, which are not translated, and addresses.

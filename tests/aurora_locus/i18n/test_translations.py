@@ -4,7 +4,7 @@ from checks.messages import Server
 
 from aurora_locus.i18n.catalogue import CATALOGUE, speaking
 from aurora_locus.i18n.sentences import explain, localizable
-from aurora_locus.site import formatting
+from aurora_locus.web.site import formatting
 from groundwork.clock import Instant
 from tests import translations
 

@@ -8,9 +8,9 @@ import pytest
 from at_protocol.syntax.datetime import format_datetime
 from aurora_locus.accounts import deletion
 from aurora_locus.accounts.activation import KEPT_AT_LEAST
-from aurora_locus.browser_sessions.authentication import PROOF_LASTS
 from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext
 from aurora_locus.moderation.subject_actions import SubjectStatusRequest, decide_account
+from aurora_locus.web.browser_sessions.authentication import PROOF_LASTS
 from groundwork.clock import DAY, SECOND, Instant
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
