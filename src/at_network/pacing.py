@@ -15,7 +15,7 @@ _MAX_ACCOUNTS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RateLimitState:
     """The tightest rate limit of a server as of its last response: ``remaining`` of ``limit`` points until
     ``resets_at``.
     """
@@ -25,30 +25,30 @@ class Pace:
     resets_at: Instant
 
 
-class Paces:
+class WriteBudgets:
     """The latest write budget of each account, shared by all calls of a program.
 
     Budgets are kept per account because that is how servers count writes.
     """
 
     def __init__(self) -> None:
-        self._known: LRUCache[tuple[str, str], Pace] = LRUCache(_MAX_ACCOUNTS)
+        self._known: LRUCache[tuple[str, str], RateLimitState] = LRUCache(_MAX_ACCOUNTS)
 
-    def of(self, service: str, account: str) -> Pace | None:
+    def of(self, service: str, account: str) -> RateLimitState | None:
         return self._known.get((service, account))
 
-    def note(self, service: str, account: str, pace: Pace) -> None:
+    def note(self, service: str, account: str, pace: RateLimitState) -> None:
         self._known[service, account] = pace
 
 
-def read_pace(headers: Mapping[str, str]) -> Pace | None:
+def read_pace(headers: Mapping[str, str]) -> RateLimitState | None:
     """Return the rate limit stated in a response, or None if it states none or an unreadable one."""
     limit = _number(headers.get("ratelimit-limit"))
     remaining = _number(headers.get("ratelimit-remaining"))
     reset_seconds = _number(headers.get("ratelimit-reset"))  # epoch seconds, unlike the delta seconds of the IETF draft
     if limit is None or remaining is None or reset_seconds is None:
         return None
-    return Pace(limit, remaining, Instant(reset_seconds * SECOND))
+    return RateLimitState(limit, remaining, Instant(reset_seconds * SECOND))
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: Instant) -> float:
@@ -68,7 +68,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: Instant) -> float:
     return min(max((retry_at - now) / SECOND, 0.0), MAX_PAUSE_SECONDS)
 
 
-def pause_seconds(pace: Pace | None, now: Instant, *, cost: int = 1) -> float:
+def pause_seconds(pace: RateLimitState | None, now: Instant, *, cost: int = 1) -> float:
     """Return the delay before a call that costs this many points; 0 while enough points remain."""
     if pace is None or pace.remaining >= cost or pace.resets_at <= now:
         return 0.0

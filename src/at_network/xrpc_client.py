@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from at_network.circuits import Circuits
-from at_network.pacing import Pace, Paces, pause_seconds, read_pace, retry_after_seconds
+from at_network.pacing import RateLimitState, WriteBudgets, pause_seconds, read_pace, retry_after_seconds
 from at_protocol.xrpc.errors import ErrorBody, read_error
 from at_protocol.xrpc.parameters import Parameter, encode_parameters
 from groundwork.clock import SECOND, Clock, Instant
@@ -117,7 +117,7 @@ class XrpcClient:
         credentials: Credentials | None = None,
         proxy_to: str | None = None,
         timeout_seconds: float = TOTAL_SECONDS,
-        paces: Paces | None = None,
+        paces: WriteBudgets | None = None,
         circuits: Circuits | None = None,
         account: str = "",
     ) -> None:
@@ -129,7 +129,7 @@ class XrpcClient:
         every call raises ``CircuitOpen`` at once.
         """
         self.service = service.rstrip("/")
-        self._paces = Paces() if paces is None else paces
+        self._paces = WriteBudgets() if paces is None else paces
         self._circuits = Circuits(clock) if circuits is None else circuits
         self._account = account
         self._http = http
@@ -143,7 +143,7 @@ class XrpcClient:
         return self._credentials
 
     @property
-    def pace(self) -> Pace | None:
+    def pace(self) -> RateLimitState | None:
         """The rate limit stated by the last response to a procedure. See ``pacing.pause_seconds``."""
         return self._paces.of(self.service, self._account)
 
@@ -280,7 +280,7 @@ class XrpcClient:
         now = self._clock.now()
         resets_at = Instant(now + int(failure.after_seconds * SECOND))
         limit = 0 if self.pace is None else self.pace.limit
-        self._paces.note(self.service, self._account, Pace(limit, 0, resets_at))
+        self._paces.note(self.service, self._account, RateLimitState(limit, 0, resets_at))
 
     async def _headers(self, method: str, url: str) -> dict[str, str]:
         headers = {} if self._credentials is None else dict(await self._credentials.headers(method, url))

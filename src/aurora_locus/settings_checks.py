@@ -17,7 +17,7 @@ from aurora_locus.settings import DEFAULT_ADMIN_PASSWORD, PREFIX, PdsSettings
 from groundwork.mail.address import parse_address
 from groundwork.mail.smtp import parse_smtp_url
 from groundwork.settings import SettingsRefused, read_settings, too_small
-from groundwork.startup_checks import Danger, dangers_of, is_own_machine
+from groundwork.startup_checks import UnsafeOption, dangers_of, is_own_machine
 from groundwork.ui.colours import colour_problems
 
 MIN_BYPASS_KEY = 16
@@ -198,19 +198,19 @@ def _backup_problems(settings: PdsSettings) -> list[str]:
     return problems
 
 
-def _dangers(settings: PdsSettings) -> dict[Danger, str]:
+def _dangers(settings: PdsSettings) -> dict[UnsafeOption, str]:
     """The dangerous values, each with the name of its setting."""
     dangers = {}
     if settings.dev_mode:
-        dangers[Danger.DEV_MODE] = "PDS_DEV_MODE"
+        dangers[UnsafeOption.DEV_MODE] = "PDS_DEV_MODE"
     if settings.disable_ssrf_protection:
-        dangers[Danger.NO_SSRF_PROTECTION] = "PDS_DISABLE_SSRF_PROTECTION"
+        dangers[UnsafeOption.NO_SSRF_PROTECTION] = "PDS_DISABLE_SSRF_PROTECTION"
     if settings.admin_password.reveal() == DEFAULT_ADMIN_PASSWORD:
-        dangers[Danger.DEFAULT_PASSWORD] = "PDS_ADMIN_PASSWORD"  # the name of the setting, not the password
+        dangers[UnsafeOption.DEFAULT_PASSWORD] = "PDS_ADMIN_PASSWORD"  # the name of the setting, not the password
     if is_own_machine(urlsplit(settings.did_plc_url).hostname or ""):
-        dangers[Danger.BUILT_IN_DIRECTORY] = "PDS_DID_PLC_URL"
+        dangers[UnsafeOption.BUILT_IN_DIRECTORY] = "PDS_DID_PLC_URL"
     if urlsplit(settings.url).scheme != "https" and settings.dev_mode:  # without dev_mode ``check_settings`` reports it
-        dangers[Danger.PLAIN_HTTP] = "PDS_PUBLIC_URL"
+        dangers[UnsafeOption.PLAIN_HTTP] = "PDS_PUBLIC_URL"
     return dangers
 
 

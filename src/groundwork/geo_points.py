@@ -24,7 +24,7 @@ Spot = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class SearchArea:
     """A search area: a point in decimal degrees and the maximum distance from it."""
 
     latitude: float
@@ -32,12 +32,12 @@ class Near:
     within_km: int
 
 
-def parse_near(text: str) -> Near | None:
+def parse_near(text: str) -> SearchArea | None:
     """Parse ``latitude, longitude, kilometres``; None for an empty text. Raises ValueError."""
     if not text.strip():
         return None
     north, east, within = text.split(",")
-    near = Near(float(north), float(east), int(within))
+    near = SearchArea(float(north), float(east), int(within))
     if not (abs(near.latitude) <= 90 and abs(near.longitude) <= 180 and 1 <= near.within_km <= MAX_WITHIN_KM):
         raise ValueError(f"{text} is not a point with a valid distance")
     return near

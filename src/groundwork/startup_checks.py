@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 
-class Danger(StrEnum):
+class UnsafeOption(StrEnum):
     """An option that is acceptable on a laptop but dangerous in public. The value is the reason, as the end of a
     sentence.
     """
@@ -49,7 +49,7 @@ def is_own_machine(host: str) -> bool:
         return bare == "localhost" or bare.endswith(".localhost")
 
 
-def dangers_of(hosts: Iterable[str], switched_on: Mapping[Danger, str]) -> list[str]:
+def dangers_of(hosts: Iterable[str], switched_on: Mapping[UnsafeOption, str]) -> list[str]:
     """Return one sentence per danger. ``switched_on`` maps each danger to the setting that causes it."""
     public = next((host for host in hosts if is_public_host(host)), None)
     if public is None:

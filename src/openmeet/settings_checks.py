@@ -10,7 +10,7 @@ from at_protocol.syntax.did import parse_did, supported_method
 from groundwork.blobstore.open_ import named_in
 from groundwork.geo_points import parse_near
 from groundwork.settings import is_readable_url, too_small
-from groundwork.startup_checks import Danger, is_own_machine
+from groundwork.startup_checks import UnsafeOption, is_own_machine
 from groundwork.ui.colours import colour_problems
 from openmeet.settings import LARGEST_CHAT_PICTURE, PREFIX, Settings
 
@@ -202,17 +202,17 @@ def _is_origin(url: str, schemes: set[str]) -> bool:
     return parts.scheme in schemes and bool(parts.hostname) and not (parts.path.strip("/") or parts.query or "@" in url)
 
 
-def dangers(settings: Settings) -> dict[Danger, str]:
+def dangers(settings: Settings) -> dict[UnsafeOption, str]:
     """Dangerous options that are on, each with the setting that causes it."""
     settings_by_danger = {}
     if settings.dev_mode:
-        settings_by_danger[Danger.DEV_MODE] = f"{PREFIX}DEV_MODE"
+        settings_by_danger[UnsafeOption.DEV_MODE] = f"{PREFIX}DEV_MODE"
     if settings.dev_mailbox:
-        settings_by_danger[Danger.DEVELOPMENT_MAILBOX] = f"{PREFIX}DEV_MAILBOX"
+        settings_by_danger[UnsafeOption.DEVELOPMENT_MAILBOX] = f"{PREFIX}DEV_MAILBOX"
     if settings.allow_private_addresses:
-        settings_by_danger[Danger.NO_SSRF_PROTECTION] = f"{PREFIX}ALLOW_PRIVATE_ADDRESSES"
+        settings_by_danger[UnsafeOption.NO_SSRF_PROTECTION] = f"{PREFIX}ALLOW_PRIVATE_ADDRESSES"
     if is_own_machine(urlsplit(settings.plc_url).hostname or ""):
-        settings_by_danger[Danger.BUILT_IN_DIRECTORY] = f"{PREFIX}PLC_URL"
+        settings_by_danger[UnsafeOption.BUILT_IN_DIRECTORY] = f"{PREFIX}PLC_URL"
     if not settings.is_https:
-        settings_by_danger[Danger.PLAIN_HTTP] = f"{PREFIX}PUBLIC_URL"
+        settings_by_danger[UnsafeOption.PLAIN_HTTP] = f"{PREFIX}PUBLIC_URL"
     return settings_by_danger

@@ -31,7 +31,7 @@ _REPORTED_EVERY = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
+class CommunityDatabases:
     """The open databases of a community. ``queue_tables``: the database of an embedded queue; None if the queue is on a
     broker.
     """
@@ -55,7 +55,7 @@ async def _no_preparation(_settings: Settings, _db: Database) -> None:
 @asynccontextmanager
 async def open_databases(
     settings: Mapping[str, Settings], clock: Clock, metrics: Metrics, prepare: Prepare = _no_preparation
-) -> AsyncIterator[Mapping[str, Stores]]:
+) -> AsyncIterator[Mapping[str, CommunityDatabases]]:
     """Open and migrate the database and the queue of every community, by community name. They are closed at the end of
     the block.
 
@@ -77,11 +77,11 @@ async def open_databases(
         for failure in failures:
             if len(failures) == len(tried) or _is_permanent(failure):
                 raise failure
-        stores_by_tenant: dict[str, Stores] = {}
+        stores_by_tenant: dict[str, CommunityDatabases] = {}
         for (name, own), queue, one in zip(settings.items(), queues, tried, strict=True):
             opening.away.labels(name).set(isinstance(one, BaseException))
             if not isinstance(one, BaseException) and not isinstance(queue, BaseException):
-                stores_by_tenant[name] = Stores(one, queue)
+                stores_by_tenant[name] = CommunityDatabases(one, queue)
                 continue
             if isinstance(one, BaseException):
                 _log_failure(name, one)
@@ -94,7 +94,7 @@ async def open_databases(
                 opening.open_when_available(name, own, late, late_queue), name=f"database of {name}"
             )
             stack.push_async_callback(_ended, waiting)
-            stores_by_tenant[name] = Stores(late, late_queue if isinstance(queue, BaseException) else queue)
+            stores_by_tenant[name] = CommunityDatabases(late, late_queue if isinstance(queue, BaseException) else queue)
         yield stores_by_tenant
 
 

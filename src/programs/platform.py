@@ -33,7 +33,7 @@ from openmeet.network.repositories.custodial import CustodialPds, admin_authoriz
 from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.tenants.names import DEFAULT_TENANT
-from programs.community_databases import Stores, open_databases
+from programs.community_databases import CommunityDatabases, open_databases
 from programs.community_queues import queue_over
 from programs.erasure_ledger import catch_up
 from programs.platform_settings import community_named, read_installation_settings
@@ -107,7 +107,9 @@ async def open_installation(settings: Mapping[str, Settings], clock: Clock) -> A
 
 
 @asynccontextmanager
-async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stores) -> AsyncIterator[Platform]:
+async def _open_site(
+    name: str, settings: Settings, shared: Shared, stores: CommunityDatabases
+) -> AsyncIterator[Platform]:
     clock = shared.clock
     async with AsyncExitStack() as stack:
         queue = await queue_over(name, settings, stores.queue_tables, clock)

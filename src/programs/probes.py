@@ -16,7 +16,7 @@ _NETWORK: Final = "network writes"
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class NeededChecks:
     """The checks that a role needs in every community. ``of_network``: it also needs the shared database; if that is
     unavailable, it serves no community.
 
@@ -28,14 +28,14 @@ class Needed:
     of_network: bool = False
 
 
-WEB: Final = Needed((WRITES,), wished=("pictures",))
-CONSUMER: Final = Needed(("queue",), of_network=True)
-PROCESSOR: Final = Needed((WRITES, "queue"))
-PUBLISHER: Final = Needed((WRITES,), of_network=True)
-SCHEDULER: Final = Needed((WRITES,))
+WEB: Final = NeededChecks((WRITES,), wished=("pictures",))
+CONSUMER: Final = NeededChecks(("queue",), of_network=True)
+PROCESSOR: Final = NeededChecks((WRITES, "queue"))
+PUBLISHER: Final = NeededChecks((WRITES,), of_network=True)
+SCHEDULER: Final = NeededChecks((WRITES,))
 
 
-def probes_of(installation: Installation, needed: Needed) -> dict[str, Probe]:
+def probes_of(installation: Installation, needed: NeededChecks) -> dict[str, Probe]:
     """Probes by name: ``database``, ``writes``, ``writes of village``."""
     probes = {name: Probe(check) for name, check in checks_of(one.tenant for one in installation.platforms).items()}
     probes |= {
@@ -49,7 +49,7 @@ def probes_of(installation: Installation, needed: Needed) -> dict[str, Probe]:
     return probes
 
 
-def serving_of(installation: Installation, needed: Needed) -> list[list[str]]:
+def serving_of(installation: Installation, needed: NeededChecks) -> list[list[str]]:
     """By community, the names of the checks and probes without which it is not served."""
     shared = [_NETWORK] if needed.of_network else []
     return [

@@ -63,7 +63,7 @@ class RecoveryContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
+class BaseOperation:
     """The operation to build on. ``overrules``: it overrides newer operations that do not list the key, which the
     directory allows within 72 hours.
     """
@@ -73,7 +73,7 @@ class Basis:
     overrules: int
 
 
-async def basis(context: RecoveryContext) -> Basis:
+async def basis(context: RecoveryContext) -> BaseOperation:
     """The newest operation after which this key may sign. Raises Refused if there is none."""
     own_key = format_did_key(context.key.public)
     log = await context.directory.log(context.did)
@@ -82,13 +82,13 @@ async def basis(context: RecoveryContext) -> Basis:
             continue
         operation = plc_operation.normalised(newest)
         if own_key in operation.rotation_keys:
-            return Basis(operation, plc_operation.cid_of(newest), overrules)
+            return BaseOperation(operation, plc_operation.cid_of(newest), overrules)
     raise Refused(
         f"{own_key} is not, and never was, a rotation key of {context.did}. Is it the key of another identity?"
     )
 
 
-def change(context: RecoveryContext, present: Basis, **fields: Any) -> PlcOperation:
+def change(context: RecoveryContext, present: BaseOperation, **fields: Any) -> PlcOperation:
     """Make a signed operation that changes these fields."""
     changed = replace(present.operation, **fields, prev=str(present.cid), sig=None)
     signed = plc_operation.sign(changed, context.key)

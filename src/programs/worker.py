@@ -17,7 +17,7 @@ from programs import gauges
 from programs.command_line import say
 from programs.platform import Installation, Platform, open_installation
 from programs.platform_settings import log_misspelt_names, read_installation_settings
-from programs.probes import Needed, probes_of, serving_of
+from programs.probes import NeededChecks, probes_of, serving_of
 from programs.running import run_until_stopped, stopping
 
 Work = Callable[[Installation, asyncio.Event], Awaitable[None]]
@@ -41,7 +41,7 @@ def for_each(work: Callable[[Platform, asyncio.Event], Coroutine[Any, Any, None]
     return for_all
 
 
-def run_worker(work: Work, what: str, needed: Needed, settings_file: Path | None) -> None:
+def run_worker(work: Work, what: str, needed: NeededChecks, settings_file: Path | None) -> None:
     """Run the worker until the process is asked to stop. ``what`` describes it in a sentence."""
     settings = read_installation_settings(settings_file)
 
@@ -60,7 +60,7 @@ def run_worker(work: Work, what: str, needed: Needed, settings_file: Path | None
 
 
 @asynccontextmanager
-async def serve_health(installation: Installation, needed: Needed) -> AsyncIterator[None]:
+async def serve_health(installation: Installation, needed: NeededChecks) -> AsyncIterator[None]:
     """Serve health and metrics on a separate port, if one is set."""
     settings, metrics = installation.default.settings, installation.default.metrics
     if not settings.operations_port:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from at_network.pacing import MAX_PAUSE_SECONDS, Pace, pause_seconds, read_pace, retry_after_seconds
+from at_network.pacing import MAX_PAUSE_SECONDS, RateLimitState, pause_seconds, read_pace, retry_after_seconds
 from groundwork.clock import SECOND, Instant
 
 NOW = Instant(1_700_000_000 * SECOND)
@@ -11,7 +11,7 @@ BUCKET = {"ratelimit-limit": "5000", "ratelimit-remaining": "0", "ratelimit-rese
 
 
 def test_rate_limit_headers_are_read():
-    assert read_pace(BUCKET) == Pace(5000, 0, LATER)
+    assert read_pace(BUCKET) == RateLimitState(5000, 0, LATER)
 
 
 @pytest.mark.parametrize("name", BUCKET)
@@ -45,9 +45,9 @@ def test_pause_after_a_refusal_is_read_from_headers(headers, seconds):
     ("pace", "cost", "seconds"),
     [
         (None, 1, 0.0),
-        (Pace(10, 3, LATER), 3, 0.0),
-        (Pace(10, 2, LATER), 3, 30.0),
-        (Pace(10, 0, NOW), 1, 0.0),
+        (RateLimitState(10, 3, LATER), 3, 0.0),
+        (RateLimitState(10, 2, LATER), 3, 30.0),
+        (RateLimitState(10, 0, NOW), 1, 0.0),
     ],
 )
 def test_pause_depends_on_the_cost_of_a_write(pace, cost, seconds):

@@ -15,7 +15,7 @@ from at_network.bearer_session import (
     refresh_session,
 )
 from at_network.circuits import FIRST_PAUSE, OPENS_AFTER, Circuits, CircuitState
-from at_network.pacing import Pace, Paces
+from at_network.pacing import RateLimitState, WriteBudgets
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import SECOND
@@ -219,14 +219,14 @@ async def test_rate_limit_is_reported(client, server, clock):
     headers = {"RateLimit-Limit": "5000", "RateLimit-Remaining": "12", "RateLimit-Reset": "1700000060"}
     server.answer = lambda _request: web.json_response({}, headers=headers)
     await client.procedure("com.example.do")
-    assert client.pace == Pace(5000, 12, clock.now() + 60 * SECOND)
+    assert client.pace == RateLimitState(5000, 12, clock.now() + 60 * SECOND)
 
 
 async def test_rate_limit_applies_to_all_clients_of_an_account(server, url, http, clock):
     """A rate limit reported to one client applies to all clients of the same account, and to no other account."""
     headers = {"RateLimit-Limit": "5000", "RateLimit-Remaining": "2", "RateLimit-Reset": "1700000060"}
     server.answer = lambda _request: web.json_response({}, headers=headers)
-    paces = Paces()
+    paces = WriteBudgets()
 
     def of(account: str) -> XrpcClient:
         return XrpcClient(http, clock, url, paces=paces, account=account)

@@ -4,7 +4,7 @@ import random
 from time import perf_counter
 from typing import Final
 
-from groundwork.geo_points import Near
+from groundwork.geo_points import SearchArea
 from openmeet.domain.events.values import Mode
 from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.search import search
@@ -46,7 +46,7 @@ def _several(chosen: random.Random, vocabulary: list[str]) -> SearchQuery:
 
 def _filtered(chosen: random.Random, vocabulary: list[str]) -> SearchQuery:
     word = vocabulary[int(len(vocabulary) ** chosen.random()) - 1]
-    near = Near(chosen.uniform(-60, 70), chosen.uniform(-180, 180), chosen.choice((25, 100, 500)))
+    near = SearchArea(chosen.uniform(-60, 70), chosen.uniform(-180, 180), chosen.choice((25, 100, 500)))
     return SearchQuery(
         words=(word,) if chosen.random() < 0.5 else (),
         topics=(f"category:{chosen.choice(list(Category)).value}",) if chosen.random() < 0.5 else (),

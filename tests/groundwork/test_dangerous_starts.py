@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from groundwork.startup_checks import Danger, dangers_of, is_own_machine, is_public_host
+from groundwork.startup_checks import UnsafeOption, dangers_of, is_own_machine, is_public_host
 
 PUBLIC = [
     "openmeet.example.org",
@@ -41,7 +41,7 @@ def test_local_host_names_are_recognized(host):
     assert not is_public_host(host)
 
 
-@pytest.mark.parametrize(("host", "danger"), list(itertools.product(PUBLIC, Danger)))
+@pytest.mark.parametrize(("host", "danger"), list(itertools.product(PUBLIC, UnsafeOption)))
 def test_each_dangerous_setting_is_refused_by_name(host, danger):
     (sentence,) = dangers_of(["localhost", host], {danger: "PDS_SOME_SETTING"})
     assert sentence.startswith("PDS_SOME_SETTING ")
@@ -49,11 +49,11 @@ def test_each_dangerous_setting_is_refused_by_name(host, danger):
 
 @pytest.mark.parametrize("host", LOCAL)
 def test_dangerous_settings_are_allowed_on_a_laptop(host):
-    assert dangers_of([host], dict.fromkeys(Danger, "X")) == []
+    assert dangers_of([host], dict.fromkeys(UnsafeOption, "X")) == []
 
 
 def test_all_dangers_are_reported_at_once():
-    assert len(dangers_of(["town.net"], dict.fromkeys(Danger, "X"))) == len(Danger)
+    assert len(dangers_of(["town.net"], dict.fromkeys(UnsafeOption, "X"))) == len(UnsafeOption)
 
 
 def test_a_public_start_without_dangers_is_fine():

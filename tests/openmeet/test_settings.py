@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from groundwork.settings import Secret
-from groundwork.startup_checks import Danger, dangers_of
+from groundwork.startup_checks import UnsafeOption, dangers_of
 from openmeet.settings import Settings
 from openmeet.settings_checks import contradictions, dangers
 
@@ -62,11 +62,11 @@ def test_invalid_settings_are_named(change, name):
 @pytest.mark.parametrize(
     ("change", "danger"),
     [
-        ({"dev_mode": True}, Danger.DEV_MODE),
-        ({"dev_mailbox": True}, Danger.DEVELOPMENT_MAILBOX),
-        ({"allow_private_addresses": True}, Danger.NO_SSRF_PROTECTION),
-        ({"public_url": "http://town.net"}, Danger.PLAIN_HTTP),
-        ({"plc_url": "http://localhost:2582"}, Danger.BUILT_IN_DIRECTORY),
+        ({"dev_mode": True}, UnsafeOption.DEV_MODE),
+        ({"dev_mailbox": True}, UnsafeOption.DEVELOPMENT_MAILBOX),
+        ({"allow_private_addresses": True}, UnsafeOption.NO_SSRF_PROTECTION),
+        ({"public_url": "http://town.net"}, UnsafeOption.PLAIN_HTTP),
+        ({"plc_url": "http://localhost:2582"}, UnsafeOption.BUILT_IN_DIRECTORY),
     ],
 )
 def test_every_dangerous_setting_is_refused_in_production_only(change, danger):

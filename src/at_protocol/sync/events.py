@@ -238,7 +238,7 @@ def encode(message: Message) -> bytes:
     return frames.encode_message(kind_of(message), payload)
 
 
-def encode_unsequenced(message: Sequenced) -> frames.Unsequenced:
+def encode_unsequenced(message: Sequenced) -> frames.UnsequencedFrame:
     """Encode a message that gets its number later. Its ``seq`` is ignored."""
     return frames.encode_unsequenced(kind_of(message), to_payload(message))
 

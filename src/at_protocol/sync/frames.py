@@ -50,7 +50,7 @@ class UnknownFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsequenced:
+class UnsequencedFrame:
     """A message without its sequence number: the bytes before and after the number.
 
     The number is assigned inside the transaction that stores the message. Inserting it is a concatenation.
@@ -84,7 +84,7 @@ def encode_message(kind: str, payload: Mapping[str, Value]) -> bytes:
     return _header(kind) + cbor.encode(dict(payload))
 
 
-def encode_unsequenced(kind: str, payload: Mapping[str, Value]) -> Unsequenced:
+def encode_unsequenced(kind: str, payload: Mapping[str, Value]) -> UnsequencedFrame:
     """Encode a message frame without its ``seq``, which ``payload`` must not contain."""
     if "seq" in payload:
         raise Misuse("the payload has a sequence number already")
@@ -96,7 +96,7 @@ def encode_unsequenced(kind: str, payload: Mapping[str, Value]) -> Unsequenced:
     behind = {key: value for key, value in payload.items() if key not in before}
     size = bytes((0xA0 + len(payload) + 1,))
     head = b"".join((_header(kind), size, cbor.encode(before)[1:], _SEQ_KEY))
-    return Unsequenced(head, cbor.encode(behind)[1:])
+    return UnsequencedFrame(head, cbor.encode(behind)[1:])
 
 
 def _key_order(key: str) -> tuple[int, bytes]:

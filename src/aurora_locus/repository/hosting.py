@@ -14,7 +14,7 @@ from at_protocol.repo.commit import Commit, parse_commit, sign_commit
 from at_protocol.repo.mst import EMPTY_ROOT
 from at_protocol.repo.node import EMPTY_NODE
 from at_protocol.sync.events import CommitMessage, encode_unsequenced
-from at_protocol.sync.frames import Unsequenced
+from at_protocol.sync.frames import UnsequencedFrame
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
@@ -142,7 +142,7 @@ def _remove_content(w: Writer, repositories: Repositories, did: Did) -> None:
         w.after_commit(lambda: repositories.blobs.remove_files_soon(did, blobs))
 
 
-def _first_frame(beginning: EmptyRepository, now: Instant) -> Unsequenced:
+def _first_frame(beginning: EmptyRepository, now: Instant) -> UnsequencedFrame:
     """Encode the event of the first commit. ``since`` is null and ``prevData`` is absent, because there is no previous
     commit.
     """

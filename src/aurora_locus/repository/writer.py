@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from at_protocol.data.blob_ref import BlobRef
 from at_protocol.data.cid import Cid
 from at_protocol.repo.commit import Commit
-from at_protocol.sync.frames import Unsequenced
+from at_protocol.sync.frames import UnsequencedFrame
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
@@ -105,7 +105,7 @@ class Changeset:
     removed_nodes: Sequence[Cid]
     removed_records: Sequence[Cid]
     index: Sequence[IndexChange]
-    frame: Unsequenced
+    frame: UnsequencedFrame
     is_sent_as_sync: bool = False
 
 

@@ -14,7 +14,7 @@ from at_protocol.failures import Misuse
 from at_protocol.repo import car
 from at_protocol.repo.commit import Commit
 from at_protocol.sync import events
-from at_protocol.sync.frames import Unsequenced
+from at_protocol.sync.frames import UnsequencedFrame
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
@@ -31,7 +31,7 @@ _CONTINUE = "update sequencer set last = :number where id = 1 and last <= :numbe
 _PURGE = "delete from events where did = :did returning seq"
 
 
-def append_commit(w: Writer, live: LiveEvents, did: Did, frame: Unsequenced) -> int:
+def append_commit(w: Writer, live: LiveEvents, did: Did, frame: UnsequencedFrame) -> int:
     """Append a commit event. The frame is complete except for its number, which is returned."""
     return _append(w, live, did, "commit", frame)
 
@@ -70,7 +70,7 @@ def purge(w: Writer, live: LiveEvents, did: Did) -> None:
     w.after_commit(lambda: live.forget(purged_numbers))
 
 
-def _append(w: Writer, live: LiveEvents, did: Did, kind: Kind, unsequenced: Unsequenced) -> int:
+def _append(w: Writer, live: LiveEvents, did: Did, kind: Kind, unsequenced: UnsequencedFrame) -> int:
     row = w.fetch_one(_NEXT_NUMBER)
     if row is None:
         raise Misuse("the sequencer table has lost its row: the migrations have not run")

@@ -20,7 +20,7 @@ from groundwork.database.sqlite_writer import (
     WAL_BOUND_BYTES,
     InteractiveTransaction,
     PlainCall,
-    Verb,
+    WriterCommand,
     WriterRequest,
     WriterThread,
 )
@@ -49,24 +49,24 @@ class SqliteTransaction:
         return "sqlite"
 
     async def fetch(self, sql: str, /, **parameters: object) -> Sequence[sqlite3.Row]:
-        rows: list[sqlite3.Row] = await self._run(Verb.FETCH, sql, parameters)
+        rows: list[sqlite3.Row] = await self._run(WriterCommand.FETCH, sql, parameters)
         return rows
 
     async def fetch_one(self, sql: str, /, **parameters: object) -> sqlite3.Row | None:
-        rows = await self._run(Verb.FETCH, sql, parameters)
+        rows = await self._run(WriterCommand.FETCH, sql, parameters)
         return rows[0] if rows else None
 
     async def execute(self, sql: str, /, **parameters: object) -> int:
-        touched: int = await self._run(Verb.EXECUTE, sql, parameters)
+        touched: int = await self._run(WriterCommand.EXECUTE, sql, parameters)
         return touched
 
     async def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
         if rows:
-            await self._run(Verb.EXECUTE_MANY, sql, rows)
+            await self._run(WriterCommand.EXECUTE_MANY, sql, rows)
 
     async def execute_together(self, writes: Sequence[tuple[str, Mapping[str, object]]]) -> None:
         """Run these statements one after another in one hop."""
-        await self._run(Verb.EXECUTE_TOGETHER, "", writes)
+        await self._run(WriterCommand.EXECUTE_TOGETHER, "", writes)
 
     def after_commit(self, call: Callable[[], None], /) -> None:
         self._member.calls.append(call)
@@ -89,7 +89,7 @@ class SqliteTransaction:
             self.failure = why
         return self.failure
 
-    async def _run(self, verb: Verb, sql: str, parameters: object) -> Any:
+    async def _run(self, verb: WriterCommand, sql: str, parameters: object) -> Any:
         if self.failure is not None:
             raise self.failure
         result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -139,7 +139,7 @@ class SqliteDatabase:
             transaction.begin(await opened)
         except BaseException:
             # Cancelled while queued. The writer thread skips the member, or finds this request if it has just begun.
-            member.requests.put(WriterRequest(Verb.ROLLBACK, "", None, done))
+            member.requests.put(WriterRequest(WriterCommand.ROLLBACK, "", None, done))
             _ignore_result(done)
             raise
         open_transaction = note_open_transaction()
@@ -147,7 +147,7 @@ class SqliteDatabase:
             yield transaction
         except BaseException as failure:
             transaction.end(_ENDED)
-            member.requests.put(WriterRequest(Verb.ROLLBACK, "", None, done))
+            member.requests.put(WriterRequest(WriterCommand.ROLLBACK, "", None, done))
             if isinstance(failure, (asyncio.CancelledError, GeneratorExit)):
                 _ignore_result(done)
             else:
@@ -156,7 +156,9 @@ class SqliteDatabase:
         else:
             failed = transaction.failure
             transaction.end(_ENDED)
-            member.requests.put(WriterRequest(Verb.COMMIT if failed is None else Verb.ROLLBACK, "", None, done))
+            member.requests.put(
+                WriterRequest(WriterCommand.COMMIT if failed is None else WriterCommand.ROLLBACK, "", None, done)
+            )
             # Cancelling this wait does not cancel the commit, because the writer thread continues.
             await done
             if failed is not None:

@@ -45,7 +45,7 @@ _TRUNCATE_WAIT_MS = 25
 _TRUNCATE_EVERY_SECONDS = 0.5
 
 
-class Verb(Enum):
+class WriterCommand(Enum):
     """The requests that the event loop can make to an open interactive transaction."""
 
     FETCH = auto()
@@ -61,7 +61,7 @@ class Verb(Enum):
 class WriterRequest:
     """One request to an open interactive transaction. ``answer`` is resolved on the event loop."""
 
-    verb: Verb
+    verb: WriterCommand
     sql: str
     parameters: Any
     answer: "asyncio.Future[Any]"
@@ -282,10 +282,10 @@ class WriterThread:
                 self._roll_back_member()
                 self._call_in_loop(member.too_long)
                 return _Outcome(member.done, failure=TransactionTooLong("the transaction was open for too long"))
-            if request.verb is Verb.ROLLBACK:
+            if request.verb is WriterCommand.ROLLBACK:
                 self._roll_back_member()
                 return _Outcome(member.done)
-            if request.verb is Verb.COMMIT:
+            if request.verb is WriterCommand.COMMIT:
                 self._deadline = float("inf")
                 connection.execute("release member")
                 return _Outcome(member.done, calls=member.calls)
@@ -301,11 +301,11 @@ class WriterThread:
 
     def _answer(self, request: WriterRequest) -> Any:
         match request.verb:
-            case Verb.FETCH:
+            case WriterCommand.FETCH:
                 return driver.fetch(self._connection, request.sql, request.parameters)
-            case Verb.EXECUTE:
+            case WriterCommand.EXECUTE:
                 return driver.execute(self._connection, request.sql, request.parameters)
-            case Verb.EXECUTE_TOGETHER:
+            case WriterCommand.EXECUTE_TOGETHER:
                 for sql, parameters in cast("Sequence[tuple[str, Mapping[str, object]]]", request.parameters):
                     driver.execute(self._connection, sql, parameters)
                 return None

@@ -3,10 +3,10 @@
 from typing import Final
 
 from programs.demo import gathering
-from programs.demo.gathering import Gathering
+from programs.demo.gathering import EventTemplate
 
 DAYS: Final = (
-    Gathering(
+    EventTemplate(
         "crafts",
         (gathering.WORKSHOP, gathering.HALL),
         "14:00",
@@ -30,7 +30,7 @@ DAYS: Final = (
         ),
         weekday=5,
     ),
-    Gathering(
+    EventTemplate(
         "crafts",
         (gathering.STUDIO, gathering.WORKSHOP),
         "15:00",
@@ -47,7 +47,7 @@ DAYS: Final = (
         ),
         places=10,
     ),
-    Gathering(
+    EventTemplate(
         "sports",
         (gathering.AIRFIELD,),
         "07:15",
@@ -63,7 +63,7 @@ DAYS: Final = (
             ("Lauf mit Kinderwagen", "Breite Wege, eine Pause am Spielplatz, Windeln zum Tauschen."),
         ),
     ),
-    Gathering(
+    EventTemplate(
         "outdoors",
         (gathering.STATION,),
         "10:00",
@@ -94,7 +94,7 @@ DAYS: Final = (
         places=20,
         weekday=6,
     ),
-    Gathering(
+    EventTemplate(
         "outdoors",
         (gathering.BOATHOUSE,),
         "13:00",
@@ -114,7 +114,7 @@ DAYS: Final = (
         ),
         places=18,
     ),
-    Gathering(
+    EventTemplate(
         "arts",
         (gathering.STUDIO,),
         "16:00",
@@ -133,7 +133,7 @@ DAYS: Final = (
         places=14,
         weekday=6,
     ),
-    Gathering(
+    EventTemplate(
         "community",
         (gathering.SQUARE,),
         "15:00",
@@ -154,7 +154,7 @@ DAYS: Final = (
         ),
         weekday=5,
     ),
-    Gathering(
+    EventTemplate(
         "health",
         (gathering.GYM, gathering.STUDIO),
         "07:30",
@@ -171,7 +171,7 @@ DAYS: Final = (
         ),
         places=18,
     ),
-    Gathering(
+    EventTemplate(
         "outdoors",
         (gathering.GARDEN,),
         "11:00",
@@ -189,7 +189,7 @@ DAYS: Final = (
         ),
         weekday=5,
     ),
-    Gathering(
+    EventTemplate(
         "family",
         (gathering.MUSEUM, gathering.LIBRARY),
         "10:00",
@@ -212,7 +212,7 @@ DAYS: Final = (
         ),
         places=15,
     ),
-    Gathering(
+    EventTemplate(
         "sports",
         (gathering.GYM,),
         "17:30",
@@ -228,7 +228,7 @@ DAYS: Final = (
         ),
         places=16,
     ),
-    Gathering(
+    EventTemplate(
         "learning",
         (gathering.LIBRARY, gathering.HALL),
         "17:00",
@@ -246,7 +246,7 @@ DAYS: Final = (
         places=20,
         weekday=6,
     ),
-    Gathering(
+    EventTemplate(
         "business",
         (gathering.CAFE, gathering.WORKSHOP),
         "08:30",
@@ -260,7 +260,7 @@ DAYS: Final = (
         (("Gründen ohne Investor", "Drei Läden aus dem Kiez zeigen ihre Zahlen."),),
         places=16,
     ),
-    Gathering(
+    EventTemplate(
         "faith",
         (gathering.HALL,),
         "18:00",

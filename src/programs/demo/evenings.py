@@ -3,10 +3,10 @@
 from typing import Final
 
 from programs.demo import gathering
-from programs.demo.gathering import Gathering
+from programs.demo.gathering import EventTemplate
 
 EVENINGS: Final = (
-    Gathering(
+    EventTemplate(
         "food",
         (gathering.KITCHEN, gathering.CAFE),
         "19:30",
@@ -49,7 +49,7 @@ EVENINGS: Final = (
         ),
         places=6,
     ),
-    Gathering(
+    EventTemplate(
         "film",
         (gathering.CINEMA,),
         "20:00",
@@ -86,7 +86,7 @@ EVENINGS: Final = (
         places=40,
         weekday=4,
     ),
-    Gathering(
+    EventTemplate(
         "music",
         (gathering.HALL,),
         "19:30",
@@ -109,7 +109,7 @@ EVENINGS: Final = (
         ),
         weekday=2,
     ),
-    Gathering(
+    EventTemplate(
         "music",
         (gathering.BOATHOUSE, gathering.CELLAR),
         "20:30",
@@ -133,7 +133,7 @@ EVENINGS: Final = (
         ),
         places=45,
     ),
-    Gathering(
+    EventTemplate(
         "games",
         (gathering.CAFE, gathering.LIBRARY),
         "19:00",
@@ -166,7 +166,7 @@ EVENINGS: Final = (
         ),
         places=24,
     ),
-    Gathering(
+    EventTemplate(
         "languages",
         (gathering.CAFE, gathering.KITCHEN),
         "18:00",
@@ -189,7 +189,7 @@ EVENINGS: Final = (
         ),
         places=30,
     ),
-    Gathering(
+    EventTemplate(
         "books",
         (gathering.LIBRARY, gathering.CAFE),
         "18:30",
@@ -213,7 +213,7 @@ EVENINGS: Final = (
         ),
         places=20,
     ),
-    Gathering(
+    EventTemplate(
         "technology",
         (gathering.WORKSHOP,),
         "18:00",
@@ -246,7 +246,7 @@ EVENINGS: Final = (
         ),
         places=12,
     ),
-    Gathering(
+    EventTemplate(
         "dance",
         (gathering.GYM, gathering.BOATHOUSE),
         "20:00",
@@ -263,7 +263,7 @@ EVENINGS: Final = (
         ),
         places=60,
     ),
-    Gathering(
+    EventTemplate(
         "politics",
         (gathering.HALL, gathering.LIBRARY),
         "18:30",
@@ -287,7 +287,7 @@ EVENINGS: Final = (
             ),
         ),
     ),
-    Gathering(
+    EventTemplate(
         "science",
         (gathering.AIRFIELD, gathering.BOATHOUSE),
         "21:00",
@@ -307,7 +307,7 @@ EVENINGS: Final = (
         ),
         places=30,
     ),
-    Gathering(
+    EventTemplate(
         "technology",
         (),
         "19:00",
@@ -320,7 +320,7 @@ EVENINGS: Final = (
         ),
         (("Steuern für Selbstständige", "Jemand, der es beruflich macht, beantwortet eine Stunde lang alles."),),
     ),
-    Gathering(
+    EventTemplate(
         "arts",
         (gathering.CELLAR, gathering.CINEMA),
         "20:00",
@@ -341,7 +341,7 @@ EVENINGS: Final = (
         ),
         places=50,
     ),
-    Gathering(
+    EventTemplate(
         "crafts",
         (gathering.CAFE, gathering.LIBRARY),
         "18:30",
@@ -361,7 +361,7 @@ EVENINGS: Final = (
         ),
         places=14,
     ),
-    Gathering(
+    EventTemplate(
         "learning",
         (gathering.LIBRARY, gathering.HALL),
         "19:00",

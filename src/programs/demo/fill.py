@@ -37,7 +37,7 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from programs.demo.conversations import converse
-from programs.demo.gathering import Gathering, Happening
+from programs.demo.gathering import EventTemplate, EventTexts
 from programs.demo.past import write_past
 from programs.demo.pictures import TownPictures
 from programs.demo.submissions import details_of
@@ -78,8 +78,8 @@ class Plan(NamedTuple):
 
     number: int
     host: Caller
-    gathering: Gathering
-    happening: Happening
+    gathering: EventTemplate
+    happening: EventTexts
     day: datetime
     scene: str
     is_cancelled: bool
@@ -277,7 +277,7 @@ def address_of(name: str) -> str:
     return f"{name.split(maxsplit=1)[0].lower()}@demo.example"
 
 
-def _random_day(dice: random.Random, gathering: Gathering, today: datetime) -> datetime:
+def _random_day(dice: random.Random, gathering: EventTemplate, today: datetime) -> datetime:
     """A random day in the coming weeks, or today if it starts in more than an hour. Nearer days are more likely."""
     ahead = int(WEEKS * 7 * dice.random() ** 1.5)
     if gathering.weekday >= 0:

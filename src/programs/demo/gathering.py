@@ -14,7 +14,7 @@ class TownVenue(NamedTuple):
     point: str
 
 
-class Happening(NamedTuple):
+class EventTexts(NamedTuple):
     """A title and a description, in this language."""
 
     title: str
@@ -22,7 +22,7 @@ class Happening(NamedTuple):
     language: str
 
 
-class Gathering(NamedTuple):
+class EventTemplate(NamedTuple):
     """A kind of event. ``venues``: empty if it is online. ``start``: HH:MM. ``length``: in minutes. ``scenes``:
     possible subjects of its picture. ``english``, ``german``: titles and descriptions. ``places``: the capacity, 0 for
     unlimited. ``weekday``: 0 is Monday, -1 any day.
@@ -38,9 +38,9 @@ class Gathering(NamedTuple):
     places: int = 0
     weekday: int = -1
 
-    def happenings(self) -> Iterator[Happening]:
+    def happenings(self) -> Iterator[EventTexts]:
         for language, texts in (("en", self.english), ("de", self.german)):
-            yield from (Happening(title, text, language) for title, text in texts)
+            yield from (EventTexts(title, text, language) for title, text in texts)
 
 
 KITCHEN: Final = TownVenue("Kiezküche", "Weddingstraße 12", "52.5485, 13.3612")

@@ -3,10 +3,10 @@
 from typing import Final
 
 from programs.demo import gathering
-from programs.demo.gathering import Gathering
+from programs.demo.gathering import EventTemplate
 
 NEIGHBOURHOOD: Final = (
-    Gathering(
+    EventTemplate(
         "music",
         (gathering.HALL, gathering.CELLAR),
         "19:00",
@@ -26,7 +26,7 @@ NEIGHBOURHOOD: Final = (
         ),
         places=60,
     ),
-    Gathering(
+    EventTemplate(
         "sports",
         (gathering.SQUARE, gathering.AIRFIELD),
         "10:00",
@@ -50,7 +50,7 @@ NEIGHBOURHOOD: Final = (
         ),
         weekday=6,
     ),
-    Gathering(
+    EventTemplate(
         "sports",
         (gathering.AIRFIELD, gathering.GARDEN),
         "18:30",
@@ -63,7 +63,7 @@ NEIGHBOURHOOD: Final = (
             ("Nordic Walking mit Aussicht", "Stöcke zum Leihen, zwei Hügel, danach Tee."),
         ),
     ),
-    Gathering(
+    EventTemplate(
         "community",
         (gathering.HALL, gathering.CAFE),
         "15:00",
@@ -83,7 +83,7 @@ NEIGHBOURHOOD: Final = (
             ("Spaziergang mit Hund und ohne", "Eine Stunde am Kanal. Leinen kann man tauschen."),
         ),
     ),
-    Gathering(
+    EventTemplate(
         "community",
         (gathering.SQUARE, gathering.HALL),
         "11:00",
@@ -101,7 +101,7 @@ NEIGHBOURHOOD: Final = (
         ),
         weekday=6,
     ),
-    Gathering(
+    EventTemplate(
         "food",
         (gathering.KITCHEN,),
         "18:30",
@@ -124,7 +124,7 @@ NEIGHBOURHOOD: Final = (
         ),
         places=12,
     ),
-    Gathering(
+    EventTemplate(
         "games",
         (gathering.CAFE, gathering.LIBRARY),
         "19:00",
@@ -142,7 +142,7 @@ NEIGHBOURHOOD: Final = (
         ),
         places=24,
     ),
-    Gathering(
+    EventTemplate(
         "outdoors",
         (gathering.STATION,),
         "09:30",
@@ -158,7 +158,7 @@ NEIGHBOURHOOD: Final = (
         places=25,
         weekday=6,
     ),
-    Gathering(
+    EventTemplate(
         "family",
         (gathering.GARDEN,),
         "15:30",
@@ -173,7 +173,7 @@ NEIGHBOURHOOD: Final = (
         ),
         places=20,
     ),
-    Gathering(
+    EventTemplate(
         "crafts",
         (gathering.WORKSHOP, gathering.STUDIO),
         "17:00",
@@ -188,7 +188,7 @@ NEIGHBOURHOOD: Final = (
         ),
         places=10,
     ),
-    Gathering(
+    EventTemplate(
         "learning",
         (gathering.LIBRARY, gathering.MUSEUM),
         "18:00",

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 from openmeet.domain.events.model import Details
 from openmeet.domain.events.rules import Submission, check
-from programs.demo.gathering import Gathering, Happening
+from programs.demo.gathering import EventTemplate, EventTexts
 from programs.demo.town import COUNTRY, PRICES, TOWN, ZONE
 
 
-def details_of(dice: random.Random, gathering: Gathering, happening: Happening, day: datetime) -> Details:
+def details_of(dice: random.Random, gathering: EventTemplate, happening: EventTexts, day: datetime) -> Details:
     """The event on this day, at one of its venues."""
     hour, minute = map(int, gathering.start.split(":"))
     starts = day.replace(hour=hour, minute=minute)

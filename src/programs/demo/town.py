@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from programs.demo.days import DAYS
 from programs.demo.evenings import EVENINGS
-from programs.demo.gathering import Gathering, Happening
+from programs.demo.gathering import EventTemplate, EventTexts
 from programs.demo.neighbourhood import NEIGHBOURHOOD
 from programs.demo.portraits import Look
 
@@ -15,7 +15,7 @@ COUNTRY: Final = "DE"
 GATHERINGS: Final = (*EVENINGS, *DAYS, *NEIGHBOURHOOD)
 
 
-def gathering_of(title: str) -> tuple[Gathering, Happening]:
+def gathering_of(title: str) -> tuple[EventTemplate, EventTexts]:
     """The kind of event that has this title, and its texts."""
     return next((gathering, one) for gathering in GATHERINGS for one in gathering.happenings() if one.title == title)
 

@@ -43,7 +43,7 @@ _BEHIND_THE_SIGNATURE = frozenset(
 
 
 @dataclass(slots=True)
-class Tally:
+class FrameCounts:
     """Counts of the frames. ``wrong``: one sentence per invalid frame. ``gaps``: missing numbers, which are not an
     error of a frame.
     """
@@ -92,9 +92,9 @@ def read_documents(data: bytes) -> dict[str, PublicKey | None]:
     return {did: parse_did_document(document, parse_did(did)).signing_key for did, document in documents.items()}
 
 
-def examine(data: bytes, keys: Mapping[str, PublicKey | None], *, now_us: int) -> Tally:
+def examine(data: bytes, keys: Mapping[str, PublicKey | None], *, now_us: int) -> FrameCounts:
     """Read all frames and verify the signed ones."""
-    tally = Tally()
+    tally = FrameCounts()
     position = StreamPosition()
     heads: dict[str, RepoHead] = {}
     try:
@@ -129,7 +129,7 @@ def frames_in(data: bytes) -> Iterator[bytes]:
         yield data[start:at]
 
 
-def count(tally: Tally, position: StreamPosition, message: Message | ErrorFrame | None) -> None:
+def count(tally: FrameCounts, position: StreamPosition, message: Message | ErrorFrame | None) -> None:
     """Count the frame by kind, and check that its number is greater than that of the frame before."""
     match message:
         case None:
@@ -149,7 +149,7 @@ def count(tally: Tally, position: StreamPosition, message: Message | ErrorFrame 
 
 
 def check(
-    tally: Tally,
+    tally: FrameCounts,
     message: CommitMessage | SyncMessage,
     keys: Mapping[str, PublicKey | None],
     heads: dict[str, RepoHead],
@@ -179,7 +179,7 @@ def check(
         tally.wrong.append(f"frame {tally.frames}: seq {message.seq} of {did}: {refusal}")
 
 
-def summary(tally: Tally) -> dict[str, object]:
+def summary(tally: FrameCounts) -> dict[str, object]:
     """The counts as JSON."""
     return {
         "frames": tally.frames,
@@ -195,7 +195,7 @@ def summary(tally: Tally) -> dict[str, object]:
     }
 
 
-def lines_of(tally: Tally) -> Iterator[str]:
+def lines_of(tally: FrameCounts) -> Iterator[str]:
     """The counts as lines of text."""
     yield f"frames      {tally.frames}, seq {tally.first_seq} to {tally.last_seq}"
     for kind, number in sorted(tally.kinds.items()):

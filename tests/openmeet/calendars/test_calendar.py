@@ -33,7 +33,7 @@ from openmeet.domain.calendars.model import (
     FeedFailure,
     FeedHealth,
     Span,
-    Subscribed,
+    SubscribedCalendar,
 )
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_hosts, drafts
@@ -74,7 +74,7 @@ async def add(db: Database, who: Caller, fetcher: CalendarFetcher, url: str, nam
         return await subscriptions.subscribe(tx, CODE_KEY, who.user_id, offered, name, fetcher)
 
 
-async def mine(db: Database, who: Caller) -> Subscribed:
+async def mine(db: Database, who: Caller) -> SubscribedCalendar:
     async with db.reader() as reader:
         (found,) = await queries.of_person(reader, who.user_id)
     return found

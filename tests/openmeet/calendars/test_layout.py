@@ -15,9 +15,9 @@ from openmeet.web.calendar_layout.grid import (
     MAX_COLUMNS,
     MAX_LANES,
     STEP_MINUTES,
-    Covered,
     HourBlock,
-    Timed,
+    SpanningEntry,
+    TimedEntry,
     blocks_of_day,
     hours_of,
     minutes_of,
@@ -29,14 +29,14 @@ MONDAY = date(2026, 3, 2)
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def on(key: str, first: int, last: int | None = None) -> Covered[str]:
+def on(key: str, first: int, last: int | None = None) -> SpanningEntry[str]:
     """An entry from one day of the week to another, where 0 is Monday."""
-    return Covered(key, MONDAY + timedelta(days=first), MONDAY + timedelta(days=first if last is None else last))
+    return SpanningEntry(key, MONDAY + timedelta(days=first), MONDAY + timedelta(days=first if last is None else last))
 
 
-def at(key: str, start: str, end: str) -> Timed[str]:
+def at(key: str, start: str, end: str) -> TimedEntry[str]:
     (h1, m1), (h2, m2) = (map(int, clock.split(":")) for clock in (start, end))
-    return Timed(key, h1 * 60 + m1, h2 * 60 + m2)
+    return TimedEntry(key, h1 * 60 + m1, h2 * 60 + m2)
 
 
 def test_a_long_entry_is_one_bar_above_the_short_ones():
@@ -110,7 +110,7 @@ def test_entries_that_do_not_fit_are_counted():
 
 @given(st.lists(st.tuples(st.integers(0, DAY_MINUTES - 1), st.integers(0, 600)), max_size=20))
 def test_blocks_never_cover_each_other_and_every_entry_is_drawn_or_counted(spans: list[tuple[int, int]]):
-    entries = [Timed(str(n), start, min(start + length, DAY_MINUTES)) for n, (start, length) in enumerate(spans)]
+    entries = [TimedEntry(str(n), start, min(start + length, DAY_MINUTES)) for n, (start, length) in enumerate(spans)]
     blocks = blocks_of_day(entries)
     for block in blocks:
         assert 0 <= block.start < block.end <= DAY_MINUTES

@@ -10,7 +10,7 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.calendars import queries, subscriptions
 from openmeet.domain.calendars.fetch import SEAL_PURPOSE, CalendarFetcher
-from openmeet.domain.calendars.model import Subscribed
+from openmeet.domain.calendars.model import SubscribedCalendar
 from openmeet.domain.calendars.subscriptions import replace_old_digests
 from openmeet.domain.users.model import UserId
 from tests.databases import MakeDatabase
@@ -36,7 +36,7 @@ async def people(db: Database) -> tuple[UserId, UserId]:
 
 async def add(
     db: Database, who: UserId, fetcher: CalendarFetcher, url: str = "", *, key: SigningKey = CODE_KEY
-) -> tuple[Subscribed, bool]:
+) -> tuple[SubscribedCalendar, bool]:
     """Subscribe to an address, or to the file."""
     async with db.reader() as reader:
         now = reader.now
@@ -48,7 +48,7 @@ async def add(
         return await subscriptions.subscribe(tx, key, who, offered, "", fetcher)
 
 
-async def calendars_of(db: Database, who: UserId) -> list[Subscribed]:
+async def calendars_of(db: Database, who: UserId) -> list[SubscribedCalendar]:
     async with db.reader() as reader:
         return list(await queries.of_person(reader, who))
 

@@ -18,7 +18,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Channel, NotificationTopic, When
+from openmeet.domain.notifications.model import Channel, NotificationTopic, ShownTime
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.emails.notifications.content import notification_lines
@@ -411,7 +411,7 @@ async def test_new_dates_of_a_followed_series_are_one_e_mail(post, evening):
     ana, ben, _, _ = evening
     async with post.db.transaction() as tx:
         date = await event_by(tx, ana, title="Chess")
-        dates = event_kinds.DatesChanged(starts=When(date.starts_at, date.time_zone), more=2)
+        dates = event_kinds.DatesChanged(starts=ShownTime(date.starts_at, date.time_zone), more=2)
         await notifications.notify(tx, event_kinds.NEW_DATE, notifications.Notice([ben.user_id], date.id, 1, dates))
     post.site.clock.turn(30 * MINUTE)
     (mail,) = await post.deliver()

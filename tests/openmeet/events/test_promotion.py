@@ -9,7 +9,7 @@ from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events import actions, publication
 from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Detail, GroupOfEvent, RecordSettings
-from openmeet.domain.events.publication import Circle, PublishLevel, reach, reach_of
+from openmeet.domain.events.publication import PublishLevel, RecordAudience, reach, reach_of
 from openmeet.domain.events.queries import by_id, record_settings_columns
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_public
@@ -66,7 +66,7 @@ def test_the_table_is_complete():
     assert set(TABLE) == {(None, None), *itertools.product(PromotionLevel, GroupVisibility)}
     assert set(publication.BY_LEVEL) == set(PromotionLevel)
     assert set(publication.BY_DETAIL) == set(Detail)
-    assert set(publication.BY_CIRCLE) == set(itertools.product(Circle, (False, True)))
+    assert set(publication.BY_CIRCLE) == set(itertools.product(RecordAudience, (False, True)))
 
 
 @pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)

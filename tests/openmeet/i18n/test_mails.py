@@ -38,7 +38,13 @@ from openmeet.domain.notifications.event_kinds import (
 )
 from openmeet.domain.notifications.group_kinds import RoleDecided, Succession
 from openmeet.domain.notifications.kinds import KINDS
-from openmeet.domain.notifications.model import Moderated, NotificationKind, Payload, RecurrenceSummary, When
+from openmeet.domain.notifications.model import (
+    ModerationPayload,
+    NotificationKind,
+    Payload,
+    RecurrenceSummary,
+    ShownTime,
+)
 from openmeet.emails.composers import composers
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.current_state import CurrentChatState, CurrentState
@@ -122,7 +128,7 @@ async def test_every_kind_of_e_mail_is_fully_translated(make_sqlite: MakeDatabas
 
 def _payloads(payload: type[Payload], now: Instant) -> list[Payload]:
     """Payloads that together reach every branch of the templates."""
-    when, day = When(now, "Europe/Berlin"), When(now, "Europe/Berlin", is_day=True)
+    when, day = ShownTime(now, "Europe/Berlin"), ShownTime(now, "Europe/Berlin", is_day=True)
     weekly = RecurrenceSummary("FREQ=WEEKLY;BYDAY=TU", datetime(2026, 3, 3, 18))  # noqa: DTZ001  # wall time
     match payload():
         case DatesChanged():
@@ -149,8 +155,8 @@ def _payloads(payload: type[Payload], now: Instant) -> list[Payload]:
         case HandOver():
             steps = ("event taken", "series taken", "event declined", "series declined", "event", "")
             return [HandOver(step=step) for step in steps]
-        case Moderated():
-            return [Moderated(), Moderated(is_hidden=True, reason="Zqwhyzq")]
+        case ModerationPayload():
+            return [ModerationPayload(), ModerationPayload(is_hidden=True, reason="Zqwhyzq")]
         case SearchMatch():
             return [SearchMatch(search_name="Zqsearchzq")]
         case RoleDecided():

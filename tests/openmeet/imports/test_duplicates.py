@@ -8,7 +8,7 @@ from groundwork.clock import HandClock
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.imports import queries
-from openmeet.domain.imports.events import Likeness, likely_duplicates
+from openmeet.domain.imports.events import SimilarEvent, likely_duplicates
 from openmeet.domain.imports.model import ImportedEvent
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
@@ -26,7 +26,9 @@ async def test_the_page_of_an_existing_event_is_recognised(make_database: MakeDa
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, title="Cafe\N{COMBINING ACUTE ACCENT} Talk", starts="2026-07-04T20:00", ends="")
         page = ImportedEvent("page:https://x.example/1#2026", typed, "")
-        assert await likely_duplicates(tx, ana.user_id, [page]) == {page.uid: Likeness(path=f"/events/{event.slug}")}
+        assert await likely_duplicates(tx, ana.user_id, [page]) == {
+            page.uid: SimilarEvent(path=f"/events/{event.slug}")
+        }
         assert await likely_duplicates(tx, ben.user_id, [page]) == {}
         later = ImportedEvent(
             "page:2", Submission(title="Café talk", starts="2026-07-04T20:01", time_zone="Europe/Berlin"), ""
@@ -95,7 +97,9 @@ async def test_a_co_hosts_events_are_compared_too(make_database: MakeDatabase, c
         asked = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
         assert await likely_duplicates(tx, ben.user_id, [found]) == {}
         await co_hosts.accept(tx, ben, asked.id)
-        assert await likely_duplicates(tx, ben.user_id, [found]) == {"one@x": Likeness(path=f"/events/{event.slug}")}
+        assert await likely_duplicates(tx, ben.user_id, [found]) == {
+            "one@x": SimilarEvent(path=f"/events/{event.slug}")
+        }
         await co_hosts.leave(tx, ben, event.slug)
         assert await likely_duplicates(tx, ben.user_id, [found]) == {}
 

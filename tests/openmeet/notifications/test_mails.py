@@ -10,7 +10,7 @@ from groundwork.database.transaction import CheckViolated
 from openmeet.domain.notifications import email_links, emails, event_kinds, notify, preferences
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.kinds import KINDS
-from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationTopic, When
+from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationTopic, ShownTime
 from openmeet.domain.notifications.queries import count_unread, newest
 from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import CODE_KEY, person
@@ -245,7 +245,7 @@ async def test_sent_mails_are_deleted_but_their_notifications_are_kept(db, ana, 
 async def test_all_new_dates_are_notified_once_together(db, ana, clock):
     async with db.transaction() as tx:
         for _ in range(2):
-            dates = event_kinds.DatesChanged(starts=When(clock.now(), "UTC"), more=3)
+            dates = event_kinds.DatesChanged(starts=ShownTime(clock.now(), "UTC"), more=3)
             await notify.notify(tx, event_kinds.NEW_DATE, notify.Notice([ana.user_id], "tea", 1, dates))
         (news,) = await newest(tx, ana.user_id, 10)
     assert (news.kind, news.payload.more) == (event_kinds.NEW_DATE, 3)  # type: ignore[attr-defined]  # the payload of its kind

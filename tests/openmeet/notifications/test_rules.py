@@ -15,14 +15,14 @@ from openmeet.domain.notifications.model import (
     DeliveryHours,
     NotificationRecipient,
     NotificationTopic,
-    When,
+    ShownTime,
 )
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence.wall_time import local_of
 
 NOW = Instant(1_772_366_400_000_000)  # 2026-03-01T12:00:00Z, 13:00 in Berlin
 NIGHT = DeliveryHours("Europe/Berlin", (time(22), time(7)))
-MOVED = DatesChanged(started=When(NOW, "UTC"), starts=When(NOW, "UTC"))
+MOVED = DatesChanged(started=ShownTime(NOW, "UTC"), starts=ShownTime(NOW, "UTC"))
 ELSEWHERE = DatesChanged(was_at="Library", is_at="Café")
 
 

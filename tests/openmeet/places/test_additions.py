@@ -12,7 +12,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.errors import InvalidInput, Refused, TooLarge
-from groundwork.geo_points import Near
+from groundwork.geo_points import SearchArea
 from openmeet.domain.events.place_text import read_place
 from openmeet.domain.places import additions, build, geonames_files
 from openmeet.domain.places.gazetteer import Gazetteer
@@ -185,7 +185,7 @@ async def test_upcoming_events_in_added_villages_are_found_near_them(
     )
     (tmp_path / "places.db").write_bytes(world._path.read_bytes())
     task = scheduler.position_task()
-    query = SearchQuery(near=Near(53.1, 12.9, 10))
+    query = SearchQuery(near=SearchArea(53.1, 12.9, 10))
     async with open_platform(checked({"default": settings})["default"], clock) as platform:
         async with platform.db.transaction() as tx:
             event = await event_by(tx, await person(tx, "Ana"), locality="Himmelpfort", country="Germany")
@@ -207,7 +207,7 @@ def test_a_list_of_another_version_is_not_read(tmp_path: Path) -> None:
 def test_adding_a_file_again_replaces_its_rows(tmp_path: Path) -> None:
     file, kept = tmp_path / "file.txt", tmp_path / "added.db"
 
-    def add(*lines: str) -> additions.Added:
+    def add(*lines: str) -> additions.AddedPlaces:
         file.write_text("\n".join(lines), encoding="utf-8")
         return additions.add(kept, read_file(file))
 

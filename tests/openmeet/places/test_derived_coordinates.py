@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from groundwork.database.transaction import Database
-from groundwork.geo_points import Near
+from groundwork.geo_points import SearchArea
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import town_positions
 from openmeet.domain.events.queries import by_slug
@@ -30,7 +30,7 @@ async def site(make_database: MakeDatabase, clock, world: Gazetteer) -> Site:
 
 async def near(db: Database, point: tuple[float, float], within_km: int = 25) -> list[str]:
     async with db.reader() as reader:
-        found = await search.coming(reader, SearchQuery(near=Near(*point, within_km)), None, 30)
+        found = await search.coming(reader, SearchQuery(near=SearchArea(*point, within_km)), None, 30)
     return [event.title for event in found]
 
 

@@ -5,7 +5,7 @@ still be sent in a batch.
 import pytest
 
 from at_network.circuits import OPENS_AFTER, CircuitState
-from at_network.pacing import Pace
+from at_network.pacing import RateLimitState
 from groundwork.clock import MINUTE
 from groundwork.errors import RemoteFailed
 from openmeet.domain.events import actions as events
@@ -30,7 +30,7 @@ async def publication_of(deployment: Deployment, event_id: str) -> Publication:
 async def spend_budget(deployment: Deployment, who: Caller) -> None:
     """The server has said that the account must not write for twenty minutes."""
     did = (await deployment.identity(who.user_id)).did
-    pace = Pace(limit=100, remaining=0, resets_at=deployment.clock.now() + 20 * MINUTE)
+    pace = RateLimitState(limit=100, remaining=0, resets_at=deployment.clock.now() + 20 * MINUTE)
     deployment.network.paces.note(deployment.proxy.url, did, pace)
 
 

@@ -308,5 +308,5 @@ async def test_on_both_engines(make_database: MakeDatabase):
             (did(2), 0),
         ]
         for kind in (PublicationKind.SERIES, PublicationKind.EVENT):
-            assert await move_records.move_some(tx, user_id, did(2), kind) == move_records.Moved(0, None)
+            assert await move_records.move_some(tx, user_id, did(2), kind) == move_records.MovedRecords(0, None)
         assert await move_records.start_move(tx, user_id, did(2)) == move_records.StartedMove(0, 0, 0)

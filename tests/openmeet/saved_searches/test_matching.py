@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from groundwork.geo_points import Near
+from groundwork.geo_points import SearchArea
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.domain.events.values import Mode
 from openmeet.domain.saved_searches import matching
@@ -74,7 +74,7 @@ def test_an_area_has_few_keys_however_wide_it_is() -> None:
     storing a search are therefore both limited.
     """
     for within in (1, 25, 100, 101, 500):
-        keys = matching.keys_of(SearchQuery(near=Near(52.52, 13.405, within)))
+        keys = matching.keys_of(SearchQuery(near=SearchArea(52.52, 13.405, within)))
         assert 1 <= len(keys) <= 110, (within, len(keys))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from groundwork.clock import Instant, to_datetime
-from groundwork.geo_points import Near
+from groundwork.geo_points import SearchArea
 from openmeet.domain.events import queries
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.domain.events.values import Mode
@@ -120,5 +120,5 @@ def random_question(chosen: random.Random, today: date) -> SearchQuery:
         topics=(f"category:{chosen.choice(MODEL_CATEGORIES)}",) if chosen.random() < 0.3 else (),
         mode=chosen.choice((None, None, Mode.ONLINE, Mode.IN_PERSON)),
         source=chosen.choice((EventOrigin.ALL, EventOrigin.ALL, EventOrigin.OPENMEET, EventOrigin.ATPROTO)),
-        near=Near(52.52, 13.405, chosen.choice((10, 30))) if chosen.random() < 0.3 else None,
+        near=SearchArea(52.52, 13.405, chosen.choice((10, 30))) if chosen.random() < 0.3 else None,
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from groundwork.database.words import query_terms
-from groundwork.geo_points import Near
+from groundwork.geo_points import SearchArea
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import event_records, queries, record_changes
 from openmeet.domain.events.group_of_event import as_group_of_event
@@ -193,13 +193,13 @@ async def test_distance_is_measured_on_the_globe_and_never_to_a_hidden_address(d
         await place_event_at(
             tx, await event_by(tx, ana, title="Online", mode="online", online_url="https://x.example"), BERLIN
         )
-        near = Near(52.52, 13.405, 20)
+        near = SearchArea(52.52, 13.405, 20)
         assert await titles(tx, near=near) == ["Berlin"]
         # 27.5 km along the great circle.
         assert await titles(tx, near=replace(near, within_km=27)) == ["Berlin"]
         assert sorted(await titles(tx, near=replace(near, within_km=28))) == ["Berlin", "Potsdam"]
-        assert await titles(tx, near=Near(-17, -179.99, 5)) == ["East"]
-        assert await titles(tx, near=Near(-17, -179.99, 5), mode=Mode.ONLINE) == []
+        assert await titles(tx, near=SearchArea(-17, -179.99, 5)) == ["East"]
+        assert await titles(tx, near=SearchArea(-17, -179.99, 5), mode=Mode.ONLINE) == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from groundwork.database.transaction import Database
-from groundwork.geo_points import Near
+from groundwork.geo_points import SearchArea
 from openmeet.domain.events.values import Mode
 from openmeet.domain.search import index_scan, search
 from openmeet.domain.search.my_event_lists import EventCursor
@@ -21,8 +21,8 @@ QUESTIONS = {
     "a topic": SearchQuery(topics=("category:music",)),
     "online": SearchQuery(mode=Mode.ONLINE),
     "from elsewhere": SearchQuery(source=EventOrigin.ATPROTO),
-    "near": SearchQuery(near=Near(52.5, 13.4, 25)),
-    "far": SearchQuery(("w7",), near=Near(52.5, 13.4, 500)),
+    "near": SearchQuery(near=SearchArea(52.5, 13.4, 25)),
+    "far": SearchQuery(("w7",), near=SearchArea(52.5, 13.4, 500)),
 }
 
 

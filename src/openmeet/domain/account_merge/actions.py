@@ -8,7 +8,7 @@ from openmeet.domain.account_merge import queries
 from openmeet.domain.account_merge.merge import is_there, merge
 from openmeet.domain.account_merge.model import (
     AccountMergeReason,
-    Holding,
+    LabelledCount,
     MergeProposal,
     MergeProposalId,
     OwnershipProof,
@@ -83,7 +83,7 @@ async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[Merg
 
 async def proposal_and_holdings(
     reader: Reader, caller: UserId, proposal_id: MergeProposalId
-) -> tuple[MergeProposal, tuple[Holding, ...]]:
+) -> tuple[MergeProposal, tuple[LabelledCount, ...]]:
     """Return a proposal of the caller and what it would merge or has merged. Raises NotFound if there is no such
     proposal or it has expired.
     """
@@ -97,7 +97,7 @@ async def proposal_and_holdings(
     return proposal, await queries.holdings(reader, proposal.other_id)
 
 
-async def confirm(tx: Transaction, caller: UserId, proposal_id: MergeProposalId) -> tuple[Holding, ...]:
+async def confirm(tx: Transaction, caller: UserId, proposal_id: MergeProposalId) -> tuple[LabelledCount, ...]:
     """Merge the other account completely, or not at all if anything fails. Idempotent: repeating the call returns the
     first result.
 

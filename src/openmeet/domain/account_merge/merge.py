@@ -13,7 +13,7 @@ from groundwork.database.transaction import Reader, Transaction, TransactionConf
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.telemetry.logs import log
 from openmeet.domain.account_merge import queries, reassignments
-from openmeet.domain.account_merge.model import Holding
+from openmeet.domain.account_merge.model import LabelledCount
 from openmeet.domain.attendance import merge as attendance
 from openmeet.domain.chat import merge as chat
 from openmeet.domain.groups import membership_queries as group_people
@@ -106,7 +106,7 @@ REASSIGNMENTS: Final[tuple[Reassign, ...]] = (
 )
 
 
-async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Holding, ...]:
+async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[LabelledCount, ...]:
     """Reassign everything that ``from_user`` holds to ``to_user`` and delete ``from_user``. Return what was reassigned.
 
     If a user no longer exists, there is nothing to merge. Raises TransactionConflict if a concurrent transaction

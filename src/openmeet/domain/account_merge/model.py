@@ -35,7 +35,7 @@ class OwnershipProof(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class LabelledCount:
     """A count with its noun in singular and plural: ``("answer", "answers")``."""
 
     key: str
@@ -64,7 +64,7 @@ class MergeProposal:
     created_at: Instant
     expires_at: Instant
     settled_at: Instant | None
-    joined: tuple[Holding, ...]
+    joined: tuple[LabelledCount, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.model import (
     KEPT_FOR,
     OPEN_FOR,
-    Holding,
+    LabelledCount,
     MergeProposal,
     MergeProposalId,
     OwnershipProof,
@@ -47,13 +47,13 @@ _COUNT: Final = "select " + ", ".join(
 )
 
 
-async def holdings(reader: Reader, user_id: UserId) -> tuple[Holding, ...]:
+async def holdings(reader: Reader, user_id: UserId) -> tuple[LabelledCount, ...]:
     """Return what a user holds. Kinds with a count of zero are left out."""
     row = await reader.fetch_one(_COUNT, id=user_id)
     if row is None:
         return ()
     return tuple(
-        Holding(key, int(row[f"n{at}"]), words) for at, (key, _, words) in enumerate(_HELD) if int(row[f"n{at}"])
+        LabelledCount(key, int(row[f"n{at}"]), words) for at, (key, _, words) in enumerate(_HELD) if int(row[f"n{at}"])
     )
 
 
@@ -101,7 +101,7 @@ async def lock(tx: Transaction, proposal_id: MergeProposalId, user_id: UserId) -
     return _proposal(row) if row else None
 
 
-async def complete(tx: Transaction, proposal_id: MergeProposalId, joined: tuple[Holding, ...]) -> None:
+async def complete(tx: Transaction, proposal_id: MergeProposalId, joined: tuple[LabelledCount, ...]) -> None:
     """Mark the proposal as merged and keep the result for its user to read."""
     encoded = msgspec.json.encode([(one.key, one.number) for one in joined]).decode()
     await tx.execute(
@@ -185,7 +185,9 @@ def _proposal(row: Row) -> MergeProposal:
         created_at=Instant(row["created_at"]),
         expires_at=Instant(row["expires_at"]),
         settled_at=None if row["settled_at"] is None else Instant(row["settled_at"]),
-        joined=tuple(Holding(key, number, _HOLDING_LABELS[key]) for key, number in joined if key in _HOLDING_LABELS),
+        joined=tuple(
+            LabelledCount(key, number, _HOLDING_LABELS[key]) for key, number in joined if key in _HOLDING_LABELS
+        ),
     )
 
 

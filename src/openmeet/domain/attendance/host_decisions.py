@@ -48,7 +48,7 @@ from openmeet.domain.events.queries import by_slug, lock_by_slug
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.event_kinds import Approval, Rejection
-from openmeet.domain.notifications.model import NotificationKind, P, Payload, When
+from openmeet.domain.notifications.model import NotificationKind, P, Payload, ShownTime
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import MAX_NAME, Caller, UserId
 from openmeet.domain.validation import GeneralReason
@@ -482,7 +482,7 @@ def _rejection_payload(event: Event) -> Rejection:
     """Payload with the title and time of the event as they are now. The notification shows these, because people who can
     no longer see a private event must not learn of later changes.
     """
-    starts = None if event.starts_at is None else When(event.starts_at, event.time_zone, event.is_all_day)
+    starts = None if event.starts_at is None else ShownTime(event.starts_at, event.time_zone, event.is_all_day)
     return Rejection(title=event.title, starts=starts)
 
 

@@ -18,7 +18,7 @@ from openmeet.domain.events.content import END, changed_fields
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import DatesChanged, NewAnswer
-from openmeet.domain.notifications.model import NotificationKind, P, Payload, When
+from openmeet.domain.notifications.model import NotificationKind, P, Payload, ShownTime
 from openmeet.domain.notifications.notify import Notice, notification_writes, notify, notify_each
 from openmeet.domain.users.model import UserId
 
@@ -182,8 +182,8 @@ def change_payload(before: Event | None, event: Event) -> DatesChanged:
     if before.starts_at is not None and event.starts_at is not None and before.starts_at != event.starts_at:
         payload = structs.replace(
             payload,
-            started=When(before.starts_at, before.time_zone, before.is_all_day),
-            starts=When(event.starts_at, event.time_zone, event.is_all_day),
+            started=ShownTime(before.starts_at, before.time_zone, before.is_all_day),
+            starts=ShownTime(event.starts_at, event.time_zone, event.is_all_day),
         )
     if before.exact_place != event.exact_place:
         # Every recipient can read the stored payload. The e-mail and the page add the exact place for those who may

@@ -31,7 +31,7 @@ class CalendarFetcher:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedFile:
     """A response. ``content`` is None if the file has not changed since the last fetch."""
 
     content: bytes | None
@@ -65,7 +65,7 @@ def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-async def fetch(http: HttpClient, url: str, *, etag: str = "", last_modified: str = "") -> Fetched:
+async def fetch(http: HttpClient, url: str, *, etag: str = "", last_modified: str = "") -> FetchedFile:
     """Fetch the file with a conditional request. Raises RemoteFailed, RemoteSlow and AddressRefused."""
     headers = {"accept": "text/calendar, */*;q=0.1"}
     if etag:
@@ -74,9 +74,9 @@ async def fetch(http: HttpClient, url: str, *, etag: str = "", last_modified: st
         headers["if-modified-since"] = last_modified
     answer = await http.get(url, headers=headers, timeout_seconds=SECONDS, max_bytes=MAX_BYTES, redirects=3)
     if answer.status == _NOT_MODIFIED and (etag or last_modified):
-        return Fetched(None, etag, last_modified)
+        return FetchedFile(None, etag, last_modified)
     answer.expect_ok()
-    return Fetched(
+    return FetchedFile(
         answer.body,
         _tag(answer.headers.get("etag", "")),
         _tag(answer.headers.get("last-modified", "")),

@@ -146,7 +146,7 @@ class ExcludedEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribed:
+class SubscribedCalendar:
     """A subscribed calendar. ``host`` is the host name of its address; the address itself is encrypted.
 
     ``tone`` is its colour, 0 to 8. ``is_shown`` says whether the calendar page shows it; feeds and conflicts ignore

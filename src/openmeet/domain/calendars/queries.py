@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import decode_explanation
-from openmeet.domain.calendars.model import CalendarId, ExcludedEvent, FeedFailure, FeedHealth, ReadDate, Subscribed
+from openmeet.domain.calendars.model import (
+    CalendarId,
+    ExcludedEvent,
+    FeedFailure,
+    FeedHealth,
+    ReadDate,
+    SubscribedCalendar,
+)
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
@@ -33,8 +40,8 @@ class Address:
     health: FeedHealth
 
 
-def _subscribed(row: Row) -> Subscribed:
-    return Subscribed(
+def _subscribed(row: Row) -> SubscribedCalendar:
+    return SubscribedCalendar(
         id=CalendarId(row["id"]),
         user_id=UserId(row["user_id"]),
         name=row["name"],
@@ -54,7 +61,7 @@ def _subscribed(row: Row) -> Subscribed:
     )
 
 
-async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[Subscribed]:
+async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[SubscribedCalendar]:
     """A person's calendars, oldest first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from subscribed_calendars c"
@@ -65,7 +72,7 @@ async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> l
     return [_subscribed(row) for row in rows]
 
 
-async def find(reader: Reader, user_id: UserId, calendar_id: CalendarId) -> Subscribed | None:
+async def find(reader: Reader, user_id: UserId, calendar_id: CalendarId) -> SubscribedCalendar | None:
     row = await reader.fetch_one(
         f"select {_COLUMNS} from subscribed_calendars c where c.user_id = :user_id and c.id = :id",
         user_id=user_id,
@@ -74,7 +81,7 @@ async def find(reader: Reader, user_id: UserId, calendar_id: CalendarId) -> Subs
     return _subscribed(row) if row else None
 
 
-async def by_digest(reader: Reader, user_id: UserId, digest: bytes) -> Subscribed | None:
+async def by_digest(reader: Reader, user_id: UserId, digest: bytes) -> SubscribedCalendar | None:
     row = await reader.fetch_one(
         f"select {_COLUMNS} from subscribed_calendars c where c.user_id = :user_id and c.digest = :digest",
         user_id=user_id,

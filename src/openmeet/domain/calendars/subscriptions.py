@@ -23,7 +23,7 @@ from groundwork.telemetry.logs import log
 from groundwork.uuid7 import new_id
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.calendars import queries
-from openmeet.domain.calendars.fetch import SEAL_PURPOSE, CalendarFetcher, Fetched, fetch, host_of, read_file
+from openmeet.domain.calendars.fetch import SEAL_PURPOSE, CalendarFetcher, FetchedFile, fetch, host_of, read_file
 from openmeet.domain.calendars.model import (
     AHEAD,
     MAX_CALENDARS,
@@ -34,7 +34,7 @@ from openmeet.domain.calendars.model import (
     CalendarReason,
     FeedHealth,
     ReadFile,
-    Subscribed,
+    SubscribedCalendar,
 )
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
@@ -54,7 +54,7 @@ class CalendarPreview:
     """A calendar that was read but not saved yet. ``url`` is empty for a file."""
 
     url: str
-    fetched: Fetched
+    fetched: FetchedFile
     read: ReadFile
 
 
@@ -69,7 +69,7 @@ async def preview_address(
 
 async def preview_file(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> CalendarPreview:
     """Preview an uploaded calendar file. Nothing is stored."""
-    return CalendarPreview("", Fetched(content, "", ""), await read(workers, content, now, zone))
+    return CalendarPreview("", FetchedFile(content, "", ""), await read(workers, content, now, zone))
 
 
 async def read(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> ReadFile:
@@ -84,7 +84,7 @@ async def subscribe(
     offered: CalendarPreview,
     name: str,
     fetcher: CalendarFetcher | None,
-) -> tuple[Subscribed, bool]:
+) -> tuple[SubscribedCalendar, bool]:
     """Save a calendar. Return it and True, or the existing one and False if the person already has it. Raises Refused
     (``TooManyCalendars``). ``key`` is that of the community's links.
     """
@@ -127,7 +127,7 @@ async def subscribe(
     return created, True
 
 
-def _free_tone(others: Sequence[Subscribed]) -> int:
+def _free_tone(others: Sequence[SubscribedCalendar]) -> int:
     """The colour used least often among the person's other calendars."""
     used = [one.tone for one in others]
     return min(range(TONES), key=used.count)
@@ -135,7 +135,7 @@ def _free_tone(others: Sequence[Subscribed]) -> int:
 
 async def edit(
     tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, name: str, is_busy: bool, tone: int | None = None
-) -> Subscribed:
+) -> SubscribedCalendar:
     """Change a subscribed calendar's name or colour (0 to 8), or whether its events count as busy."""
     if tone is not None:
         await queries.set_tone(tx, user_id, calendar_id, tone)

@@ -21,7 +21,7 @@ from groundwork.workers.limits import JobStopped
 from groundwork.workers.pool import ChargedPool, WorkerPool
 from groundwork.workers.quota import person
 from openmeet.domain.calendars import queries
-from openmeet.domain.calendars.fetch import SEAL_PURPOSE, CalendarFetcher, Fetched, fetch, is_gone
+from openmeet.domain.calendars.fetch import SEAL_PURPOSE, CalendarFetcher, FetchedFile, fetch, is_gone
 from openmeet.domain.calendars.model import (
     AHEAD,
     COSTLY,
@@ -128,7 +128,7 @@ async def roll(db: Database, pool: WorkerPool, site_zone: str) -> int:
     return done
 
 
-async def _note(db: Database, address: Address, fetched: Fetched, parsed: ReadFile | None) -> None:
+async def _note(db: Database, address: Address, fetched: FetchedFile, parsed: ReadFile | None) -> None:
     async with db.transaction() as tx:
         await queries.note_fetched(
             tx,

@@ -1,7 +1,7 @@
 """Draw covers as SVG: 1200 × 800, flat colours, 1 to 4 kB, without text.
 
-A motif paints onto a ``Canvas``, with the colours of a ``Palette`` and the choices of ``Dice``. It is inside the middle
-square of 800 × 800, so a cover can be cropped to any shape from a square to 21:9.
+A motif paints onto a ``Canvas``, with the colours of a ``Palette`` and the choices of ``SeededRandom``. It is inside the
+middle square of 800 × 800, so a cover can be cropped to any shape from a square to 21:9.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def strip(cover: Cover) -> str:
 
 
 def _painted(cover: Cover) -> str:
-    dice, palette = Dice(cover.seed), PALETTES[cover.tone]
+    dice, palette = SeededRandom(cover.seed), PALETTES[cover.tone]
     canvas = Canvas([])
     canvas.box(-200, -200, 1600, 1200, palette.ground)
     is_mirrored = dice.below(2)
@@ -96,7 +96,7 @@ PALETTES: Final = (
 )
 
 
-class Dice:
+class SeededRandom:
     """Seeded random choices, the same on every machine and Python version."""
 
     def __init__(self, seed: int) -> None:
@@ -156,7 +156,7 @@ _LEAF: Final = (
 )
 
 
-def art(canvas: Canvas, dice: Dice, colours: Palette) -> None:
+def art(canvas: Canvas, dice: SeededRandom, colours: Palette) -> None:
     """Draw paper cuts in a grid of four by two."""
     ground, second, light, paper, spark = colours
     fields = (second, spark, light, paper, second, light)
@@ -178,7 +178,7 @@ def art(canvas: Canvas, dice: Dice, colours: Palette) -> None:
                 canvas.shape(f"M{x + 50} {y + 300}a100 100 0 0 1 200 0zM{x + 50} {y + 190}a100 100 0 0 1 200 0z", cut)
 
 
-def books(canvas: Canvas, dice: Dice, colours: Palette) -> None:
+def books(canvas: Canvas, dice: SeededRandom, colours: Palette) -> None:
     """Draw the spines of books on a shelf."""
     ground, second, light, paper, spark = colours
     canvas.circle(930, 220, 120, spark)
@@ -196,7 +196,7 @@ def books(canvas: Canvas, dice: Dice, colours: Palette) -> None:
     canvas.box(-200, 690, 1600, 14, paper)
 
 
-def calm(canvas: Canvas, dice: Dice, colours: Palette) -> None:
+def calm(canvas: Canvas, dice: SeededRandom, colours: Palette) -> None:
     """Draw balanced stones above water."""
     _, second, light, paper, spark = colours
     canvas.circle(600 + dice.between(-60, 60), 330, 230, dice.pick((spark, paper)))
@@ -208,7 +208,7 @@ def calm(canvas: Canvas, dice: Dice, colours: Palette) -> None:
         canvas.box(120 + number * 190 - number % 2 * 60, 730 + number % 2 * 34, 150, 10, paper, 5)
 
 
-def film(canvas: Canvas, dice: Dice, colours: Palette) -> None:
+def film(canvas: Canvas, dice: SeededRandom, colours: Palette) -> None:
     """Draw a projector and its beam."""
     ground, second, light, paper, spark = colours
     canvas.shape("M300 400L1400-60V860Z", light, opacity=".92")
@@ -223,7 +223,7 @@ def film(canvas: Canvas, dice: Dice, colours: Palette) -> None:
     canvas.circle(1010 + dice.between(-60, 60), 400, 150, spark)
 
 
-def food(canvas: Canvas, dice: Dice, colours: Palette) -> None:
+def food(canvas: Canvas, dice: SeededRandom, colours: Palette) -> None:
     """Draw a set table from above."""
     ground, second, light, paper, spark = colours
     canvas.circle(600, 410, 372, second)
@@ -251,7 +251,7 @@ _PIPS: Final = {
 }
 
 
-def games(canvas: Canvas, dice: Dice, colours: Palette) -> None:
+def games(canvas: Canvas, dice: SeededRandom, colours: Palette) -> None:
     """Draw two dice and a pawn on a board."""
     _, second, light, paper, spark = colours
     for column in range(-1, 8):
@@ -271,7 +271,7 @@ def games(canvas: Canvas, dice: Dice, colours: Palette) -> None:
         canvas.circle(850, y, radius, fill)
 
 
-def lanes(canvas: Canvas, dice: Dice, colours: Palette) -> None:
+def lanes(canvas: Canvas, dice: SeededRandom, colours: Palette) -> None:
     """Draw the lanes of a running track."""
     ground, second, light, paper, spark = colours
     shift = dice.between(-40, 40)
@@ -285,7 +285,7 @@ def lanes(canvas: Canvas, dice: Dice, colours: Palette) -> None:
     canvas.line(f"M-200 862C300 585 620 {130 + shift} 1400 206", paper, 7, dashes="44 34")
 
 
-def music(canvas: Canvas, dice: Dice, colours: Palette) -> None:
+def music(canvas: Canvas, dice: SeededRandom, colours: Palette) -> None:
     """Draw the rings of a record and bars of sound."""
     ground, second, light, paper, spark = colours
     center = 430 + dice.below(120)
@@ -297,7 +297,7 @@ def music(canvas: Canvas, dice: Dice, colours: Palette) -> None:
         canvas.box(880 + bar * 52, 300 + dice.below(160), 26, 700, paper if bar % 2 else light, 13)
 
 
-def outdoors(canvas: Canvas, dice: Dice, colours: Palette) -> None:
+def outdoors(canvas: Canvas, dice: SeededRandom, colours: Palette) -> None:
     """Draw hills, a sun and grass."""
     _, second, light, paper, spark = colours
     canvas.circle(820 + dice.below(100), 250, 140, dice.pick((paper, spark)))
@@ -315,7 +315,7 @@ def outdoors(canvas: Canvas, dice: Dice, colours: Palette) -> None:
         canvas.shape(f"M{x} 720q-34 60 0 130q34-70 0-130", paper, opacity=".9")
 
 
-def street(canvas: Canvas, dice: Dice, colours: Palette) -> None:
+def street(canvas: Canvas, dice: SeededRandom, colours: Palette) -> None:
     """Draw houses in a row below bunting."""
     _, second, light, paper, spark = colours
     canvas.circle(900, 220, 110, spark)
@@ -339,7 +339,7 @@ def street(canvas: Canvas, dice: Dice, colours: Palette) -> None:
     canvas.box(-200, 760, 1600, 300, light)
 
 
-def talk(canvas: Canvas, dice: Dice, colours: Palette) -> None:
+def talk(canvas: Canvas, dice: SeededRandom, colours: Palette) -> None:
     """Draw speech bubbles."""
     ground, second, light, paper, spark = colours
     shift = dice.between(-40, 40)
@@ -355,7 +355,7 @@ def talk(canvas: Canvas, dice: Dice, colours: Palette) -> None:
     canvas.circle(1010, 150, 84, light)
 
 
-def tiles(canvas: Canvas, dice: Dice, colours: Palette) -> None:
+def tiles(canvas: Canvas, dice: SeededRandom, colours: Palette) -> None:
     """Draw quarter circles on a grid."""
     for column in range(-1, 7):
         for row in range(4):
@@ -373,7 +373,7 @@ def tiles(canvas: Canvas, dice: Dice, colours: Palette) -> None:
                 canvas.circle(x + 100, y + 100, 62, fill)
 
 
-MOTIFS: Final[dict[Motif, Callable[[Canvas, Dice, Palette], None]]] = {
+MOTIFS: Final[dict[Motif, Callable[[Canvas, SeededRandom, Palette], None]]] = {
     Motif.ART: art,
     Motif.BOOKS: books,
     Motif.CALM: calm,

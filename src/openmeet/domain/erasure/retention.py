@@ -40,7 +40,7 @@ class Dependents:
 
 
 @dataclass(frozen=True, slots=True)
-class Emptying:
+class EmptyingPlan:
     """How rows are emptied: first their ``dependents`` in pages, then the rows with these ids and what is left."""
 
     empty: Callable[[Transaction, list[str]], Awaitable[None]]
@@ -161,7 +161,7 @@ OLD_DECLINED: Final = """
 async def purge_expired(db: Database, times: RetentionTimes) -> dict[str, int]:
     """Empty everything whose retention time has passed. Return how many rows of each kind."""
     counts: dict[str, int] = {}
-    purges: list[tuple[str, int, str, Emptying]] = [
+    purges: list[tuple[str, int, str, EmptyingPlan]] = [
         ("events", times.deleted_days, EVENTS_TO_PURGE, EMPTYING_EVENTS),
         ("series", times.deleted_days, SERIES_TO_PURGE, EMPTYING_SERIES),
         ("groups", times.deleted_days, GROUPS_TO_PURGE, EMPTYING_GROUPS),
@@ -182,7 +182,7 @@ async def purge_expired(db: Database, times: RetentionTimes) -> dict[str, int]:
     return counts
 
 
-async def _in_batches(db: Database, days: int, expired: str, emptying: Emptying) -> int:
+async def _in_batches(db: Database, days: int, expired: str, emptying: EmptyingPlan) -> int:
     """Empty all rows that the query ``expired`` selects. Returns how many."""
 
     async def expired_now(reader: Reader) -> list[str]:
@@ -203,7 +203,7 @@ async def _in_batches(db: Database, days: int, expired: str, emptying: Emptying)
             return total
 
 
-async def empty_dependents(db: Database, emptying: Emptying, ids: Sequence[str]) -> None:
+async def empty_dependents(db: Database, emptying: EmptyingPlan, ids: Sequence[str]) -> None:
     """Empty or delete the dependents of these rows, which are deleted."""
     if ids:
         for one in emptying.dependents:
@@ -235,11 +235,11 @@ async def _delete_names_and_addresses(tx: Transaction, *, days: int) -> int:
     return deleted + await delete_some(tx, "declined_addresses", OLD_DECLINED, before=before)
 
 
-def _by(statement: str) -> Emptying:
+def _by(statement: str) -> EmptyingPlan:
     async def empty(tx: Transaction, ids: list[str]) -> None:
         await tx.execute(statement, ids=ids)
 
-    return Emptying(empty)
+    return EmptyingPlan(empty)
 
 
 # Notifications can contain text of the event: a host's message, or the earlier place.
@@ -273,7 +273,7 @@ async def empty_events(tx: Transaction, ids: list[str]) -> None:
     await tx.execute("delete from chat_rooms where event_id in :ids", ids=ids)
 
 
-EMPTYING_EVENTS: Final = Emptying(empty_events, _EVENT_DEPENDENTS)
+EMPTYING_EVENTS: Final = EmptyingPlan(empty_events, _EVENT_DEPENDENTS)
 
 # A conversation belongs to the first part of a split series, and is deleted with the last part.
 _IN_NO_HALF: Final = f"""
@@ -297,7 +297,7 @@ async def empty_series(tx: Transaction, ids: list[str]) -> None:
     await tx.execute(f"delete from chat_rooms where {_IN_NO_HALF}", ids=ids)
 
 
-EMPTYING_SERIES: Final = Emptying(empty_series, _SERIES_DEPENDENTS)
+EMPTYING_SERIES: Final = EmptyingPlan(empty_series, _SERIES_DEPENDENTS)
 
 _GROUP_DEPENDENTS: Final = (
     *_in_rooms("group_id in :ids"),
@@ -328,4 +328,4 @@ async def empty_groups(tx: Transaction, ids: list[str]) -> None:
     await tx.execute("delete from chat_rooms where group_id in :ids", ids=ids)
 
 
-EMPTYING_GROUPS: Final = Emptying(empty_groups, _GROUP_DEPENDENTS)
+EMPTYING_GROUPS: Final = EmptyingPlan(empty_groups, _GROUP_DEPENDENTS)

@@ -46,7 +46,7 @@ class PublishLevel(IntEnum):
     FULL = 2
 
 
-class Circle(StrEnum):
+class RecordAudience(StrEnum):
     """Who may see an event, as far as it affects the event's record."""
 
     EVERYBODY = "everybody"
@@ -66,27 +66,27 @@ BY_DETAIL: Final[Mapping[Detail, PublishLevel]] = {Detail.MINIMAL: PublishLevel.
 # The key is who may see the event, and whether the owner allows it to be announced on the network. Every record is
 # public. So events that require a link are never published. Events that require a membership or an invitation are
 # published only by the owner's choice, and then minimally.
-BY_CIRCLE: Final[Mapping[tuple[Circle, bool], PublishLevel]] = {
-    (Circle.EVERYBODY, False): PublishLevel.FULL,
-    (Circle.EVERYBODY, True): PublishLevel.FULL,
-    (Circle.LINK_HOLDERS, False): PublishLevel.NOTHING,
-    (Circle.LINK_HOLDERS, True): PublishLevel.NOTHING,
-    (Circle.MEMBERS, False): PublishLevel.NOTHING,
-    (Circle.MEMBERS, True): PublishLevel.MINIMAL,
-    (Circle.INVITED, False): PublishLevel.NOTHING,
-    (Circle.INVITED, True): PublishLevel.MINIMAL,
+BY_CIRCLE: Final[Mapping[tuple[RecordAudience, bool], PublishLevel]] = {
+    (RecordAudience.EVERYBODY, False): PublishLevel.FULL,
+    (RecordAudience.EVERYBODY, True): PublishLevel.FULL,
+    (RecordAudience.LINK_HOLDERS, False): PublishLevel.NOTHING,
+    (RecordAudience.LINK_HOLDERS, True): PublishLevel.NOTHING,
+    (RecordAudience.MEMBERS, False): PublishLevel.NOTHING,
+    (RecordAudience.MEMBERS, True): PublishLevel.MINIMAL,
+    (RecordAudience.INVITED, False): PublishLevel.NOTHING,
+    (RecordAudience.INVITED, True): PublishLevel.MINIMAL,
 }
 
 
-def circle_of(visibility: Visibility, group: GroupOfEvent | None) -> Circle:
+def circle_of(visibility: Visibility, group: GroupOfEvent | None) -> RecordAudience:
     """Who may see an event with this visibility, in this group or in none."""
     match narrowed(visibility, group):
         case Visibility.PUBLIC:
-            return Circle.EVERYBODY
+            return RecordAudience.EVERYBODY
         case Visibility.UNLISTED:
-            return Circle.LINK_HOLDERS
+            return RecordAudience.LINK_HOLDERS
         case Visibility.PRIVATE:
-            return Circle.INVITED if group is None else Circle.MEMBERS
+            return RecordAudience.INVITED if group is None else RecordAudience.MEMBERS
 
 
 def reach(
@@ -129,7 +129,11 @@ def is_announced(event: Event) -> bool:
     """Whether a public record reveals the existence of an event that is not public."""
     is_hidden = event.is_gone or event.is_draft or event.is_held or event.record_uri is None
     circle = circle_of(event.content.visibility, event.group)
-    return not is_hidden and circle in {Circle.MEMBERS, Circle.INVITED} and reach_of(event) is PublishLevel.MINIMAL
+    return (
+        not is_hidden
+        and circle in {RecordAudience.MEMBERS, RecordAudience.INVITED}
+        and reach_of(event) is PublishLevel.MINIMAL
+    )
 
 
 def allows_rsvp_records(event: Event) -> bool:

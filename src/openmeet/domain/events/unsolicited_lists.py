@@ -13,7 +13,7 @@ from typing import Final
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.geo_points import Near, chord, parse_near, spot
+from groundwork.geo_points import SearchArea, chord, parse_near, spot
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_public
@@ -34,7 +34,7 @@ class FrontPagePolicy:
     """The site's choice. ``near``: events near this point are shown as well."""
 
     choice: FrontPageChoice
-    near: Near | None = None
+    near: SearchArea | None = None
 
 
 FAMILIAR: Final = FrontPagePolicy(FrontPageChoice.FAMILIAR)
@@ -93,7 +93,7 @@ def is_familiar(table: str) -> str:
     )
 
 
-def _is_near(table: str, near: Near) -> str:
+def _is_near(table: str, near: SearchArea) -> str:
     line = chord(near.within_km * 1_000)
     center = zip("xyz", spot(near.latitude, near.longitude), strict=True)
     square = " + ".join(f"({table}.place_{axis} - ({at})) * ({table}.place_{axis} - ({at}))" for axis, at in center)

@@ -87,7 +87,7 @@ _MAX_TOWNS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class SimilarEvent:
     """The event that an imported one resembles: the ``path`` of an event that the user hosts, or the ``uid`` of an
     earlier event in the file.
     """
@@ -96,7 +96,7 @@ class Likeness:
     uid: str = ""
 
 
-NOTHING = Likeness()
+NOTHING = SimilarEvent()
 
 
 def _with_towns(parsed: ParsedImport, places: Gazetteer) -> ParsedImport:
@@ -146,7 +146,9 @@ async def matches(
     }
 
 
-async def likely_duplicates(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> Mapping[str, Likeness]:
+async def likely_duplicates(
+    reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]
+) -> Mapping[str, SimilarEvent]:
     """Find likely duplicates, keyed by the UID of the imported event."""
     likenesses: dict[str, tuple[str, Instant]] = {}
     for imported in events:
@@ -158,12 +160,12 @@ async def likely_duplicates(reader: Reader, user_id: UserId, events: Sequence[Im
     starts = sorted({at for _, at in likenesses.values()})
     own = {(_folded(title), at): slug for slug, title, at in await queries.own_starting(reader, user_id, starts)}
     first: dict[tuple[str, Instant], str] = {}
-    found_alike: dict[str, Likeness] = {}
+    found_alike: dict[str, SimilarEvent] = {}
     for uid, one in likenesses.items():
         if one in own:
-            found_alike[uid] = Likeness(path=f"/events/{own[one]}")
+            found_alike[uid] = SimilarEvent(path=f"/events/{own[one]}")
         elif first.setdefault(one, uid) != uid:
-            found_alike[uid] = Likeness(uid=first[one])
+            found_alike[uid] = SimilarEvent(uid=first[one])
     return found_alike
 
 

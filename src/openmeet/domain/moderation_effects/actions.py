@@ -20,7 +20,7 @@ from openmeet.domain.moderation import actions, model
 from openmeet.domain.moderation.actions import StatusChange
 from openmeet.domain.moderation.model import ModeratedKind, ModerationActionId, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds, group_kinds
-from openmeet.domain.notifications.model import Moderated
+from openmeet.domain.notifications.model import ModerationPayload
 from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.safety import subjects
 from openmeet.domain.series import date_queries
@@ -186,7 +186,7 @@ async def _notify_host(tx: Transaction, event_id: EventId, status_change: Status
     if status_change.before in _WAITING and status_change.before is not SubjectVisibility.FIRST_EVENT:
         # A held event from the network: nobody on this site was notified that it is held.
         return
-    about = Moderated(is_hidden=status_change.after is SubjectVisibility.HIDDEN, reason=status_change.reason)
+    about = ModerationPayload(is_hidden=status_change.after is SubjectVisibility.HIDDEN, reason=status_change.reason)
     to, revision = [event.author_id], int(tx.now)
     await notify(tx, event_kinds.MODERATED, Notice(to, event.id, revision, about, starts_at=event.starts_at))
 
@@ -201,7 +201,7 @@ async def _notify_group(tx: Transaction, group_id: GroupId, status_change: Statu
     if status_change.after is not SubjectVisibility.HIDDEN:
         await publications.make_due(tx, kind=publications.PublicationKind.GROUP, subject_ids=[group.id])
         await group_hosting.make_records_due(tx, group.id)
-    about = Moderated(
+    about = ModerationPayload(
         group_id=group.id, is_hidden=status_change.after is SubjectVisibility.HIDDEN, reason=status_change.reason
     )
     running = await membership_queries.ids_in_roles(

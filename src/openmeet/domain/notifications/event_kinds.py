@@ -15,14 +15,14 @@ from openmeet.domain.notifications.conditions import (
     is_coming,
 )
 from openmeet.domain.notifications.model import (
-    Moderated,
+    ModerationPayload,
     NotificationKind,
     NotificationTopic,
     Payload,
     RecurrenceSummary,
+    ShownTime,
     SubjectType,
     Urgency,
-    When,
     each,
 )
 
@@ -39,8 +39,8 @@ class DatesChanged(Payload, frozen=True):
     ``is_going``: the recipient has a standing RSVP.
     """
 
-    started: When | None = None
-    starts: When | None = None
+    started: ShownTime | None = None
+    starts: ShownTime | None = None
     was_at: str | None = None
     is_at: str | None = None
     was_in: str = ""
@@ -48,7 +48,7 @@ class DatesChanged(Payload, frozen=True):
     is_near: bool = False
     parts: tuple[str, ...] = ()
     more: int = 0
-    others: tuple[When, ...] = ()
+    others: tuple[ShownTime, ...] = ()
     others_moved: bool = False
     repeats: RecurrenceSummary | None = None
     reason: str = ""
@@ -87,7 +87,7 @@ class Rejection(Payload, frozen=True):
     """
 
     title: str = ""
-    starts: When | None = None
+    starts: ShownTime | None = None
 
 
 class InvitationReceived(Payload, frozen=True):
@@ -256,7 +256,7 @@ EVENT_CANCELLED: Final = NotificationKind(
     still_true=_if_cancelled,
 )
 MODERATED: Final = NotificationKind(
-    "moderated", _Topic.CHANGES, _EVENT, Moderated, _Urgency.BUNDLED, still_true=if_decided
+    "moderated", _Topic.CHANGES, _EVENT, ModerationPayload, _Urgency.BUNDLED, still_true=if_decided
 )
 SERIES_PAUSED: Final = NotificationKind(
     "series_paused", _Topic.CHANGES, _EVENT, DatesChanged, still_true=_if_last_status("series_paused")

@@ -4,7 +4,7 @@ from typing import Final
 
 from openmeet.domain.notifications.conditions import SubjectState, if_decided, who_approves, who_reads_announcements
 from openmeet.domain.notifications.model import (
-    Moderated,
+    ModerationPayload,
     NotificationKind,
     NotificationTopic,
     Payload,
@@ -71,7 +71,7 @@ OWNERSHIP: Final = NotificationKind(
     "ownership", _Topic.MEMBERSHIP, _GROUP, Succession, page="/ownership", still_true=_if_step_counts
 )
 GROUP_MODERATED: Final = NotificationKind(
-    "group_moderated", _Topic.MEMBERSHIP, _GROUP, Moderated, still_true=if_decided
+    "group_moderated", _Topic.MEMBERSHIP, _GROUP, ModerationPayload, still_true=if_decided
 )
 ANNOUNCEMENT: Final = NotificationKind(
     "announcement", _Topic.ANNOUNCEMENTS, _ANNOUNCEMENT, Payload, has_author=True, may_read=who_reads_announcements

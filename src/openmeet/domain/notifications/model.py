@@ -117,7 +117,7 @@ class NotificationRecipient:
 
 
 @dataclass(frozen=True, slots=True)
-class When:
+class ShownTime:
     """A point in time and the zone to show it in. ``is_day``: show only the day."""
 
     at: Instant
@@ -174,7 +174,7 @@ class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
     group_id: str | None = None
 
 
-class Moderated(Payload, frozen=True):
+class ModerationPayload(Payload, frozen=True):
     """Payload of a moderator's decision about an event or a group. ``is_hidden``: the decision. ``reason``: the
     moderator's words.
     """

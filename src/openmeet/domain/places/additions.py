@@ -60,7 +60,7 @@ class AdditionCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class AddedPlaces:
     """The result of adding a file: its places and postal codes, how many of them are new, and how many of its lines are
     not places.
     """
@@ -76,7 +76,7 @@ def additions_path(path: Path) -> Path:
     return path.with_name(FILE_NAME)
 
 
-def add(additions: Path, rows: Iterable[FilePlace | FilePostalCode | None]) -> Added:
+def add(additions: Path, rows: Iterable[FilePlace | FilePostalCode | None]) -> AddedPlaces:
     """Add all rows, or none if reading them fails. Rows that were added before are replaced. Raises TooLarge."""
     additions.parent.mkdir(parents=True, exist_ok=True)
     with _opened(additions) as connection:
@@ -108,7 +108,7 @@ def add(additions: Path, rows: Iterable[FilePlace | FilePostalCode | None]) -> A
             raise _too_many(MAX_POSTAL_CODES, "postal codes")
         connection.commit()
     is_new = after.places + after.postal_codes - before.places - before.postal_codes
-    return Added(len(ids), codes, is_new, left_out)
+    return AddedPlaces(len(ids), codes, is_new, left_out)
 
 
 def counts(additions: Path) -> AdditionCounts:

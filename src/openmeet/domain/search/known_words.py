@@ -23,7 +23,7 @@ from openmeet.domain.groups.membership_queries import public_names
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.search import spelling
 from openmeet.domain.search.related_words import TitleWords, index_titles, is_title_word
-from openmeet.domain.search.spelling import Known, without_umlauts
+from openmeet.domain.search.spelling import KnownWords, without_umlauts
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
@@ -44,8 +44,8 @@ class KnownNames:
     hosts, groups and series. ``titles``: only those of titles.
     """
 
-    spelled: Known
-    named: Known
+    spelled: KnownWords
+    named: KnownWords
     titles: TitleWords
     hosts: Mapping[UserId, str]
     series: Mapping[str, str]

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from groundwork.database.words import MAX_WORDS, query_terms
 from groundwork.errors import InvalidForm, InvalidInput, Why
-from groundwork.geo_points import Near
+from groundwork.geo_points import SearchArea
 from openmeet.domain.events.values import Mode
 from openmeet.domain.search.filters import (
     BY_NAME,
@@ -37,7 +37,7 @@ _ALIASES: Final = {"bluesky": EventOrigin.ATPROTO.value}
 
 
 @dataclass(frozen=True, slots=True)
-class Empty:
+class EmptyResult:
     """Text that explains why a search found nothing, and one next step."""
 
     heading: str
@@ -166,7 +166,7 @@ def _language_label(typed: Mapping[str, str]) -> str:
     return languages.name_of(code) if code else text
 
 
-def next_steps(typed: Mapping[str, str], *, is_name: bool = False) -> list[Empty]:
+def next_steps(typed: Mapping[str, str], *, is_name: bool = False) -> list[EmptyResult]:
     """Explanations for a valid search that found nothing, each with one next step.
 
     The step that changes the search least comes first. The last one is always offered.
@@ -174,7 +174,7 @@ def next_steps(typed: Mapping[str, str], *, is_name: bool = False) -> list[Empty
     query = _of(typed, "q")
     if query and not query_terms(folded(query)):
         return [
-            Empty(
+            EmptyResult(
                 gettext("Nothing to search for"),
                 gettext("“%(query)s” has no letters or digits. Type a word.", query=query),
                 "/",
@@ -184,11 +184,11 @@ def next_steps(typed: Mapping[str, str], *, is_name: bool = False) -> list[Empty
     return [*_wider(typed), *_any_day(typed), *_unfiltered(typed), _anything(query, is_name=is_name)]
 
 
-def _wider(typed: Mapping[str, str]) -> Iterator[Empty]:
+def _wider(typed: Mapping[str, str]) -> Iterator[EmptyResult]:
     within = int(_of(typed, "within") or DEFAULT_WITHIN_KM)
     for wider in dict.fromkeys((min(MAX_WITHIN_KM, within * 4), MAX_WITHIN_KM)) if _of(typed, "near") else ():
         if wider > within:
-            yield Empty(
+            yield EmptyResult(
                 gettext("Nothing nearby"),
                 gettext("There’s no matching event within %(distance)s km.", distance=within),
                 "/?" + query_string(typed, within=str(wider)),
@@ -196,9 +196,9 @@ def _wider(typed: Mapping[str, str]) -> Iterator[Empty]:
             )
 
 
-def _any_day(typed: Mapping[str, str]) -> Iterator[Empty]:
+def _any_day(typed: Mapping[str, str]) -> Iterator[EmptyResult]:
     if _of(typed, "from") or _of(typed, "to"):
-        yield Empty(
+        yield EmptyResult(
             gettext("Nothing on these days"),
             gettext("No matching event starts between these dates."),
             _path(query_string(typed, **{"from": "", "to": ""})),
@@ -206,10 +206,10 @@ def _any_day(typed: Mapping[str, str]) -> Iterator[Empty]:
         )
 
 
-def _unfiltered(typed: Mapping[str, str]) -> Iterator[Empty]:
+def _unfiltered(typed: Mapping[str, str]) -> Iterator[EmptyResult]:
     narrowing = [name for name in FIELDS if name not in {"q", "within"} and _of(typed, name)]
     if narrowing == ["near"]:
-        yield Empty(
+        yield EmptyResult(
             gettext("Nothing nearby"),
             gettext(
                 "There’s no matching event within %(distance)s km.", distance=_of(typed, "within") or DEFAULT_WITHIN_KM
@@ -219,7 +219,7 @@ def _unfiltered(typed: Mapping[str, str]) -> Iterator[Empty]:
         )
     # Searching without days was already offered on its own.
     elif narrowing and not set(narrowing) <= {"from", "to"}:
-        yield Empty(
+        yield EmptyResult(
             gettext("Nothing matches all your filters"),
             gettext("Remove a filter, or search without filters."),
             _path(query_string(typed, **dict.fromkeys([*narrowing, "within"], ""))),
@@ -231,22 +231,22 @@ def _path(query_text: str) -> str:
     return f"/?{query_text}" if query_text else "/"
 
 
-def _anything(query: str, *, is_name: bool) -> Empty:
+def _anything(query: str, *, is_name: bool) -> EmptyResult:
     if is_name:
-        return Empty(
+        return EmptyResult(
             gettext("No upcoming events with these words"),
             gettext("See the places, people and groups above."),
             "/",
             gettext("Show all events"),
         )
     if not query:
-        return Empty(
+        return EmptyResult(
             gettext("Nothing matches all your filters"),
             gettext("Remove a filter, or search without filters."),
             "/",
             gettext("Show all events"),
         )
-    return Empty(
+    return EmptyResult(
         gettext("Nothing matches"),
         gettext(
             "No upcoming event mentions “%(query)s” in its title, text, tags or place. Try other or fewer words.",
@@ -283,7 +283,7 @@ def _topics(typed: Mapping[str, str], problems: dict[str, Why]) -> tuple[str, ..
     return tuple(topics)
 
 
-def _near(typed: Mapping[str, str], problems: dict[str, Why]) -> Near | None:
+def _near(typed: Mapping[str, str], problems: dict[str, Why]) -> SearchArea | None:
     within = _of(typed, "within")
     if within and not (
         within.isascii() and within.isdigit() and len(within) <= 6 and 1 <= int(within) <= MAX_WITHIN_KM
@@ -299,7 +299,7 @@ def _near(typed: Mapping[str, str], problems: dict[str, Why]) -> Near | None:
     # If the number is not valid, there is no radius.
     if near_point is None or "near" in problems or "within" in problems:
         return None
-    return Near(*near_point, int(within or DEFAULT_WITHIN_KM))
+    return SearchArea(*near_point, int(within or DEFAULT_WITHIN_KM))
 
 
 def _point(text: str) -> tuple[float, float] | None:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.database.words import TITLE, beginning_clause, is_in_title, query_terms, topic_term
-from groundwork.geo_points import NARROW, WIDE, Near, cells, chord, spot
+from groundwork.geo_points import NARROW, WIDE, SearchArea, cells, chord, spot
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.series_dates import has_date, is_first_of_series
@@ -65,7 +65,7 @@ class SearchQuery:
     topics: tuple[str, ...] = ()
     mode: Mode | None = None
     source: EventOrigin = EventOrigin.ALL
-    near: Near | None = None
+    near: SearchArea | None = None
     of_groups_of: UserId | None = None
     viewer: UserId | None = None
     takes_place: bool = False
@@ -327,7 +327,7 @@ def _topic(name: str, word: str, at: str, table: str) -> Term:
     return Term(f"{at}({table}.search_words, :{name}) > 0", {name: f" {word} "}, (word,))
 
 
-def _near(near: Near, table: str) -> Term:
+def _near(near: SearchArea, table: str) -> Term:
     x, y, z = center = spot(near.latitude, near.longitude)
     line = chord(near.within_km * 1_000)
     square = " + ".join(f"({table}.place_{axis} - :{axis}) * ({table}.place_{axis} - :{axis})" for axis in "xyz")

@@ -1,6 +1,6 @@
 """Correct the words of a search by known words: typing errors, endings, umlauts, compounds. Pure.
 
-All words are folded, without case and diacritics. ``Known`` holds the known words, which callers collect.
+All words are folded, without case and diacritics. ``KnownWords`` holds the known words, which callers collect.
 """
 
 import re
@@ -86,7 +86,7 @@ class CorrectedWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownWords:
     """Known words, to correct the words of searches.
 
     ``words``: how often each word occurs; ``ordered``: the same words in order. ``variants``: words by what remains of
@@ -245,7 +245,7 @@ class Known:
         return ranked[0][2] if ranked else None
 
 
-def index_words(words: Counter[str], written: Mapping[str, str]) -> Known:
+def index_words(words: Counter[str], written: Mapping[str, str]) -> KnownWords:
     """Index these words for corrections."""
     variants: dict[str, list[str]] = defaultdict(list)
     umlauts: dict[str, list[str]] = defaultdict(list)
@@ -258,7 +258,7 @@ def index_words(words: Counter[str], written: Mapping[str, str]) -> Known:
         if len(word) >= _MIN_LETTERS:
             for sound in sounds_of(word):
                 sounds[sound].append(word)
-    return Known(words, sorted(words), variants, umlauts, sounds, written)
+    return KnownWords(words, sorted(words), variants, umlauts, sounds, written)
 
 
 def is_word(word: str) -> bool:

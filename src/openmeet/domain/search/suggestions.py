@@ -13,7 +13,7 @@ from typing import Final
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
-from groundwork.geo_points import Near, Spot, degrees_of, kilometres
+from groundwork.geo_points import SearchArea, Spot, degrees_of, kilometres
 from openmeet.domain.events.content import categories_in
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import columns_of, event_of
@@ -244,5 +244,5 @@ async def _about(reader: Reader, topic: str, home: Spot | None, viewer: UserId |
         once_per_series=True,
     )
     if home is not None:
-        query = replace(query, near=Near(*degrees_of(home), _NEAR_KM))
+        query = replace(query, near=SearchArea(*degrees_of(home), _NEAR_KM))
     return await search.coming(reader, query, None, _OF_TOPIC)

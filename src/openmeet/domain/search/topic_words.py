@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from openmeet.domain.events.vocabulary import Category
-from openmeet.domain.search.spelling import Known, common_parts, index_words, stems, without_umlauts
+from openmeet.domain.search.spelling import KnownWords, common_parts, index_words, stems, without_umlauts
 from openmeet.i18n.markdown import folded
 
 _TOPIC_WORDS: Final[Mapping[Category, str]] = {
@@ -53,7 +53,7 @@ def topic_of(words: Sequence[str]) -> Category | None:
 
 
 @functools.cache
-def topic_words() -> Known:
+def topic_words() -> KnownWords:
     """The words for topics, to correct the spelling of words that no event contains."""
     written = {folded(word): word for words in _TOPIC_WORDS.values() for word in words.split()}
     return index_words(Counter(written.keys()), written)

@@ -66,7 +66,7 @@ class RecordCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MovedRecords:
     """Number of records moved. ``after``: the last one looked at, or None at the end."""
 
     number: int
@@ -110,7 +110,9 @@ async def start_move(tx: Transaction, user_id: UserId, source: Did) -> StartedMo
     """Move the first records and enqueue the rest. Raises the same errors as ``move_some``."""
     # Series first, because the records of their dates refer to the series' records.
     series = await move_some(tx, user_id, source, PublicationKind.SERIES)
-    events = Moved(0, "") if series.after is not None else await move_some(tx, user_id, source, PublicationKind.EVENT)
+    events = (
+        MovedRecords(0, "") if series.after is not None else await move_some(tx, user_id, source, PublicationKind.EVENT)
+    )
     if events.after is None:
         return StartedMove(events.number, series.number, 0)
     rows = await tx.fetch(COUNT, user_id=user_id)
@@ -148,7 +150,9 @@ def _subject(user_id: UserId, source: Did) -> str:
     return f"{user_id} {source}"
 
 
-async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: PublicationKind, after: str = "") -> Moved:
+async def move_some(
+    tx: Transaction, user_id: UserId, source: Did, kind: PublicationKind, after: str = ""
+) -> MovedRecords:
     """Move some records of a kind (events, series) to the repository for new records. Repeat with the returned
     ``after`` until it is None.
 
@@ -159,7 +163,7 @@ async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: Publica
     ids = [row["subject_id"] for row in rows]
     move_one = _move_event if kind is PublicationKind.EVENT else _move_series
     number = sum([await move_one(tx, user_id, target, one) for one in ids])
-    return Moved(number, last_key(ids, AT_A_TIME))
+    return MovedRecords(number, last_key(ids, AT_A_TIME))
 
 
 async def _target(tx: Transaction, user_id: UserId, source: Did) -> Did:

@@ -36,7 +36,7 @@ from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.fan_out import FanOutAudience, FanOutId, RecipientPage
 from openmeet.domain.notifications.kinds import KINDS
-from openmeet.domain.notifications.model import NotificationKind, RecurrenceSummary, When
+from openmeet.domain.notifications.model import NotificationKind, RecurrenceSummary, ShownTime
 from openmeet.domain.notifications.notify import Notice
 from openmeet.domain.series import date_queries, follower_queries, queries
 from openmeet.domain.series.model import Series, SeriesId
@@ -55,7 +55,7 @@ class DateNews(msgspec.Struct, frozen=True):
     revision: int
     payload: DatesChanged
     starts_at: Instant | None = None
-    is_at: When | None = None
+    is_at: ShownTime | None = None
 
 
 class SeriesNews(msgspec.Struct, frozen=True):
@@ -164,7 +164,7 @@ def of_new_dates(series: Series, made: Sequence[Event]) -> list[SeriesNews]:
         return []
     first = min(made, key=lambda event: (event.starts_at or 0, event.id))
     assert first.starts_at is not None  # noqa: S101  # dates of a series have a start
-    payload = DatesChanged(starts=When(first.starts_at, first.time_zone), more=len(made) - 1)
+    payload = DatesChanged(starts=ShownTime(first.starts_at, first.time_zone), more=len(made) - 1)
     hosts = [] if series.changed_by in {None, series.owner_id} else [series.owner_id]
     return [
         SeriesNews(
@@ -387,5 +387,5 @@ def _is_cancelled(event: Event | None) -> bool:
     return event is not None and event.is_cancelled
 
 
-def _start_of(event: Event) -> When | None:
-    return None if event.starts_at is None else When(event.starts_at, event.time_zone, event.is_all_day)
+def _start_of(event: Event) -> ShownTime | None:
+    return None if event.starts_at is None else ShownTime(event.starts_at, event.time_zone, event.is_all_day)

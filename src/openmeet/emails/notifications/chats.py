@@ -26,7 +26,7 @@ from openmeet.domain.notifications.chat_kinds import (
     ChatPayload,
     ChatSanctioned,
 )
-from openmeet.domain.notifications.model import NotificationId, When
+from openmeet.domain.notifications.model import NotificationId, ShownTime
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.emails.notifications.current_state import CurrentChatState
@@ -170,7 +170,7 @@ def _sanctioned(
         return None if sanctions else CurrentChatState(address.name, address.path, address.path, "", 1)
     for each in sanctions:
         if each.kind == payload.kind and each.of_site is payload.of_site and each.at <= notification.created_at:
-            until = None if each.until is None else When(each.until, address.time_zone)
+            until = None if each.until is None else ShownTime(each.until, address.time_zone)
             return CurrentChatState(address.name, address.path, address.path, each.reason, 1, until=until)
     return None
 

@@ -9,7 +9,7 @@ from openmeet.domain.events.values import NOWHERE
 from openmeet.domain.groups import rules as groups
 from openmeet.domain.groups.model import Announcement, Group, GroupRole, Membership
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.notifications.model import When
+from openmeet.domain.notifications.model import ShownTime
 from openmeet.domain.users.model import UserId
 
 
@@ -30,7 +30,7 @@ class CurrentChatState:
     lines: tuple[str, ...] = ()
     may_write: bool = False
     may_read: bool = True
-    until: When | None = None
+    until: ShownTime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import in_one_line
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import DatesChanged
-from openmeet.domain.notifications.model import NotificationKind, Payload, RecurrenceSummary, When
+from openmeet.domain.notifications.model import NotificationKind, Payload, RecurrenceSummary, ShownTime
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.emails.notifications.current_state import CurrentState
 from openmeet.i18n import formatting
@@ -106,7 +106,7 @@ def _changes(payload: DatesChanged, event: Event, now: Instant) -> tuple[Change,
     """The time and place, if they differ from what they were. A change that was reversed is left out."""
     changes = []
     if payload.is_retimed(event.starts_at) and payload.started is not None and event.starts_at is not None:
-        started, starts = payload.started, When(event.starts_at, event.time_zone, event.is_all_day)
+        started, starts = payload.started, ShownTime(event.starts_at, event.time_zone, event.is_all_day)
         # The new time names its zone. The old time names its zone only if that is a different one.
         was = _date_time(started, now)
         if started.time_zone != starts.time_zone:
@@ -166,11 +166,11 @@ def _template_context(
     name = names.get(payload.person_id, "") if payload.person_id else ""
     starts = next_starts = offered_until = None
     if (next_date := state.next_date) is not None and next_date.starts_at is not None:
-        next_starts = When(next_date.starts_at, next_date.time_zone, next_date.is_all_day)
+        next_starts = ShownTime(next_date.starts_at, next_date.time_zone, next_date.is_all_day)
     if event is not None and event.starts_at is not None:
-        starts = When(event.starts_at, event.time_zone, event.is_all_day)
+        starts = ShownTime(event.starts_at, event.time_zone, event.is_all_day)
     if event is not None and own_rsvp is not None and own_rsvp.offered_until is not None:
-        offered_until = When(own_rsvp.offered_until, event.time_zone)
+        offered_until = ShownTime(own_rsvp.offered_until, event.time_zone)
     return {
         "payload": payload,
         "payloads": payloads,
@@ -205,14 +205,14 @@ def _one_line(text: str) -> str:
     return _BREAKS.sub(" ", text).strip()
 
 
-def _date_time(when: When, now: Instant) -> str:
+def _date_time(when: ShownTime, now: Instant) -> str:
     """``Saturday 4 July, 18:00``, with the year if the date would be unclear without it."""
     local = wall_time.local_of(when.at, when.time_zone)
     today = wall_time.local_of(now, when.time_zone).date()
     return formatting.day(local, today) if when.is_day else formatting.span(local, None, today)
 
 
-def _soon(when: When, now: Instant) -> str:
+def _soon(when: ShownTime, now: Instant) -> str:
     """The start in the event's time zone: ``Tomorrow 19:00``, or ``Sat 4 Jul 19:00`` if it is later than tomorrow."""
     local = wall_time.local_of(when.at, when.time_zone)
     today = wall_time.local_of(now, when.time_zone).date()
@@ -220,19 +220,19 @@ def _soon(when: When, now: Instant) -> str:
     return day if when.is_day else gettext("%(day)s %(time)s", day=day, time=formatting.clock(local))
 
 
-def _short_start(when: When, now: Instant) -> str:
+def _short_start(when: ShownTime, now: Instant) -> str:
     """The start in the event's time zone: ``Sat 4 Jul, 19:00``."""
     day = _short_day(when, now)
     return day if when.is_day else formatting.day_and_time(day, wall_time.local_of(when.at, when.time_zone))
 
 
-def _short_day(when: When, now: Instant) -> str:
+def _short_day(when: ShownTime, now: Instant) -> str:
     """``Sat 4 Jul``, with the year if the date would be ambiguous without it."""
     of, today = (wall_time.local_of(at, when.time_zone).date() for at in (when.at, now))
     return formatting.short_day(of, today)
 
 
-def _zone_label(when: When) -> str:
+def _zone_label(when: ShownTime) -> str:
     return formatting.zone_label(wall_time.local_of(when.at, when.time_zone), when.time_zone)
 
 

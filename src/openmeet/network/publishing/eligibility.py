@@ -14,7 +14,7 @@ from openmeet.domain.attendance.model import Attendance, AttendanceId
 from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, GroupOfEvent
-from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach, reach_of
+from openmeet.domain.events.publication import PublishLevel, RecordAudience, circle_of, reach, reach_of
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import record_queries
 from openmeet.domain.groups.membership_queries import members_by_ids
@@ -324,15 +324,15 @@ async def _why_hidden_by_moderators(reader: Reader, event: Event) -> Publication
 
 def _why_not_public(event: Event) -> PublicationReason:
     match circle_of(event.content.visibility, event.group):
-        case Circle.EVERYBODY if not event.is_published_by_policy:
+        case RecordAudience.EVERYBODY if not event.is_published_by_policy:
             return PublicationReason.DATE_NOT_PUBLISHED
-        case Circle.EVERYBODY:
+        case RecordAudience.EVERYBODY:
             return PublicationReason.GROUP_KEEPS_EVENTS
-        case Circle.LINK_HOLDERS:
+        case RecordAudience.LINK_HOLDERS:
             return PublicationReason.UNLISTED
-        case Circle.MEMBERS:
+        case RecordAudience.MEMBERS:
             return PublicationReason.FOR_MEMBERS
-        case Circle.INVITED:
+        case RecordAudience.INVITED:
             return PublicationReason.FOR_INVITED
 
 

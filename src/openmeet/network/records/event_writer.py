@@ -14,7 +14,7 @@ from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
 from openmeet.domain.events.model import Event, EventStatus, NetworkEvent, ZoneSource
-from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach_of
+from openmeet.domain.events.publication import PublishLevel, RecordAudience, circle_of, reach_of
 from openmeet.domain.events.values import NOWHERE, Audience, EventLink, Mode, Venue, public_place
 from openmeet.domain.page_paths import event_path
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
@@ -56,11 +56,11 @@ from openmeet.network.records.succession import NO_PREDECESSORS, Predecessors, p
 from openmeet.recurrence.wall_time import zone_names
 
 # Replaces the description if only name, time and link are public. The event's page shows more.
-NOTES: Mapping[Circle, str] = {
-    Circle.EVERYBODY: "More about it on its page: {}",
-    Circle.LINK_HOLDERS: "",
-    Circle.MEMBERS: "For members of its group. Join it to see more: {}",
-    Circle.INVITED: "By invitation only. Who is invited sees more: {}",
+NOTES: Mapping[RecordAudience, str] = {
+    RecordAudience.EVERYBODY: "More about it on its page: {}",
+    RecordAudience.LINK_HOLDERS: "",
+    RecordAudience.MEMBERS: "For members of its group. Join it to see more: {}",
+    RecordAudience.INVITED: "By invitation only. Who is invited sees more: {}",
 }
 
 # Key in the mark that says that the rule in the record is ours, so that we may change and remove it.

@@ -125,7 +125,7 @@ _WHEREABOUTS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class RecordLocation:
     """``handle`` and ``owner``: of the account that has the record; empty or None if unknown. ``in_account_since``:
     when the version that the account has now was written or first read. Times are None if no version is known.
 
@@ -148,14 +148,14 @@ class Whereabouts:
     is_first_known: bool = False
 
 
-async def whereabouts_of(reader: Reader, uri: str | None, kind: PublicationKind, subject_id: str) -> Whereabouts:
+async def whereabouts_of(reader: Reader, uri: str | None, kind: PublicationKind, subject_id: str) -> RecordLocation:
     """Return the whereabouts of the record of an event, a series or a group. ``subject_id``: the id of that. ``uri``: None
     while there is no record.
     """
     did = None if uri is None else str(parse_at_uri(uri).authority)
     row = await reader.fetch_one(_WHEREABOUTS, uri=uri, did=did, kind=kind.value, subject_id=subject_id)
     assert row is not None  # noqa: S101 - the first table has one row
-    return Whereabouts(
+    return RecordLocation(
         row["handle"] or "",
         row["user_id"],
         row["synced_at"],

@@ -11,7 +11,7 @@ from at_network.did_resolver import DidResolver
 from at_network.handle_resolver import HandleResolver
 from at_network.oauth_client import OAuthCalls, ServerNonces
 from at_network.oauth_servers import OAuthServers
-from at_network.pacing import Paces
+from at_network.pacing import WriteBudgets
 from at_protocol.oauth.client_metadata import AUTHORIZATION_CODE, PRIVATE_KEY_JWT, REFRESH_TOKEN
 from groundwork.cache.contract import Cache
 from groundwork.clock import Clock
@@ -101,7 +101,7 @@ class NetworkClients:
     app: OAuthApp | None = None
     tenant: str = DEFAULT_TENANT
     nonces: ServerNonces = field(default_factory=ServerNonces)
-    paces: Paces = field(default_factory=Paces)
+    paces: WriteBudgets = field(default_factory=WriteBudgets)
     circuits: Circuits = field(init=False)
     refreshing: set[asyncio.Task[object]] = field(default_factory=set)
     pds_keys: Mapping[str, Secret] = field(default_factory=dict)

@@ -44,7 +44,7 @@ FEATURE_LABELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class PermissionState:
     """One permission and its state: granted, requested when needed, or refused."""
 
     feature: Feature
@@ -59,7 +59,7 @@ class IdentityView:
     identity: Identity
     needs_login: bool
     by_password: bool
-    allowed: tuple[Allowed, ...]
+    allowed: tuple[PermissionState, ...]
 
     @property
     def is_custodial(self) -> bool:
@@ -212,7 +212,9 @@ def _identity_view(identity: Identity, session: SealedSession | None) -> Identit
     allowed = (
         ()
         if session is None or session.needs_login or by_password
-        else tuple(Allowed(feature, str(FEATURE_LABELS[feature]), grant_state(session, feature)) for feature in Feature)
+        else tuple(
+            PermissionState(feature, str(FEATURE_LABELS[feature]), grant_state(session, feature)) for feature in Feature
+        )
     )
     is_over = session is None or session.needs_login
     return IdentityView(identity, is_over and identity.kind is not IdentityKind.CUSTODIAL, by_password, allowed)

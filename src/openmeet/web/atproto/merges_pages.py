@@ -28,7 +28,7 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import merge_review
 from openmeet.network.own_records.edits import STATUSES
 from openmeet.network.records import provenance
-from openmeet.network.records.provenance import Whereabouts
+from openmeet.network.records.provenance import RecordLocation
 from openmeet.outbox import publication_status
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
@@ -209,7 +209,7 @@ class StoryLine:
     when: str = ""
 
 
-def story_of(decisions: Sequence[MergeView], where: Whereabouts | None, app: str, now: Instant) -> list[StoryLine]:
+def story_of(decisions: Sequence[MergeView], where: RecordLocation | None, app: str, now: Instant) -> list[StoryLine]:
     """What is known to have happened, newest first. ``app`` is the name of the other app; empty if it is unknown."""
     lines = [StoryLine(one.decided_at, one) for one in decisions]
     if where is not None and (at := where.edited_elsewhere_at) is not None:

@@ -21,7 +21,7 @@ from openmeet.domain.calendars.model import (
     CalendarId,
     CalendarReason,
     Span,
-    Subscribed,
+    SubscribedCalendar,
 )
 from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.i18n.reasons.messages import explain
@@ -275,7 +275,7 @@ def _entry_output(entry: CalendarEntry) -> EntryOutput:
     )
 
 
-def _subscribed_output(subscribed: Subscribed) -> SubscribedOutput:
+def _subscribed_output(subscribed: SubscribedCalendar) -> SubscribedOutput:
     return SubscribedOutput(
         id=subscribed.id,
         name=subscribed.name,

@@ -22,7 +22,7 @@ from openmeet.domain.calendars.model import (
     CalendarId,
     FeedFailure,
     FeedHealth,
-    Subscribed,
+    SubscribedCalendar,
 )
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id, set_week_start
@@ -209,7 +209,7 @@ async def _settings(
     return page(request, "calendar/settings.html", context, status=status, headers=headers)
 
 
-def _calendar_row(subscribed: Subscribed, now: Instant) -> dict[str, object]:
+def _calendar_row(subscribed: SubscribedCalendar, now: Instant) -> dict[str, object]:
     return {
         "id": subscribed.id,
         "name": subscribed.name,
@@ -236,7 +236,7 @@ def _problem_of_address(failure: Failure) -> Why:
             return failure.why
 
 
-def _subscription_problem(subscribed: Subscribed) -> str:
+def _subscription_problem(subscribed: SubscribedCalendar) -> str:
     """An error of a subscription, and what its owner can do about it."""
     if subscribed.reason is None:
         return explain(subscribed.problem)

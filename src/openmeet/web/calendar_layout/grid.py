@@ -27,7 +27,7 @@ LAST_HOUR: Final = 23
 
 
 @dataclass(frozen=True, slots=True)
-class Covered(Generic[K]):
+class SpanningEntry(Generic[K]):
     """An entry and the days that it covers, both ends included."""
 
     key: K
@@ -55,7 +55,7 @@ class WeekOfBars(Generic[K]):
     hidden: tuple[int, ...]
 
 
-def week_of_bars(start: date, entries: Sequence[Covered[K]], lanes: int = MAX_LANES) -> WeekOfBars[K]:
+def week_of_bars(start: date, entries: Sequence[SpanningEntry[K]], lanes: int = MAX_LANES) -> WeekOfBars[K]:
     """Lay out the week that begins on ``start``. Entries must be sorted. Longer ones go on top, so that they stay in
     one lane.
 
@@ -92,7 +92,7 @@ def _hidden(placed: Sequence[Bar[K]], shown: Sequence[Bar[K]]) -> tuple[int, ...
 
 
 @dataclass(frozen=True, slots=True)
-class Timed(Generic[K]):
+class TimedEntry(Generic[K]):
     """An entry within one day, in minutes after midnight, local time."""
 
     key: K
@@ -114,12 +114,12 @@ class HourBlock(Generic[K]):
     hidden: int = 0
 
 
-def blocks_of_day(entries: Sequence[Timed[K]], most: int = MAX_COLUMNS) -> list[HourBlock[K]]:
+def blocks_of_day(entries: Sequence[TimedEntry[K]], most: int = MAX_COLUMNS) -> list[HourBlock[K]]:
     """Lay out a day. Blocks that overlap on screen share the width of the day, ordered by start; of two with the same
     start, the longer one comes first.
     """
     blocks: list[HourBlock[K]] = []
-    cluster: list[Timed[K]] = []
+    cluster: list[TimedEntry[K]] = []
     ends = 0
     for one in sorted(map(_as_drawn, entries), key=lambda one: (one.start, -one.end)):
         if cluster and one.start >= ends:
@@ -130,14 +130,14 @@ def blocks_of_day(entries: Sequence[Timed[K]], most: int = MAX_COLUMNS) -> list[
     return blocks + (_side_by_side(cluster, most) if cluster else [])
 
 
-def _as_drawn(timed: Timed[K]) -> Timed[K]:
+def _as_drawn(timed: TimedEntry[K]) -> TimedEntry[K]:
     """The entry as drawn: snapped to the grid, at least the minimum height, and within the day."""
     start = min(max(timed.start, 0), DAY_MINUTES - LEAST_MINUTES) // STEP_MINUTES * STEP_MINUTES
     end = min(-(-timed.end // STEP_MINUTES) * STEP_MINUTES, DAY_MINUTES)
-    return Timed(timed.key, start, max(end, start + LEAST_MINUTES))
+    return TimedEntry(timed.key, start, max(end, start + LEAST_MINUTES))
 
 
-def _side_by_side(cluster: Sequence[Timed[K]], most: int) -> list[HourBlock[K]]:
+def _side_by_side(cluster: Sequence[TimedEntry[K]], most: int) -> list[HourBlock[K]]:
     ends: list[int] = []
     columns = []
     for one in cluster:

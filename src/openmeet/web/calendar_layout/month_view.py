@@ -13,7 +13,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.wall_time import midnight
-from openmeet.web.calendar_layout.grid import DAYS, Bar, Covered, week_of_bars, week_start
+from openmeet.web.calendar_layout.grid import DAYS, Bar, SpanningEntry, week_of_bars, week_start
 from openmeet.web.calendar_layout.view import EntryLook, Period, entries_label
 
 MAX_DOTS = 3
@@ -99,7 +99,7 @@ class Month(Generic[T]):
         return not any(day.items for week in self.weeks for day in week if not day.is_other)
 
 
-def month_layout(period: Period, spans: Sequence[Covered[str]]) -> MonthLayout:
+def month_layout(period: Period, spans: Sequence[SpanningEntry[str]]) -> MonthLayout:
     """Lay out the entries of a month, in display order."""
     of_day: dict[date, list[str]] = {day: [] for day in period.days}
     for span in spans:

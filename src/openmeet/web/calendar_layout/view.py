@@ -13,7 +13,7 @@ from openmeet.domain.page_paths import event_path
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, local_of, midnight
-from openmeet.web.calendar_layout.grid import DAYS, Covered, week_start
+from openmeet.web.calendar_layout.grid import DAYS, SpanningEntry, week_start
 
 PATH: Final = "/my/calendar"
 AGENDA_DAYS: Final = 30
@@ -145,7 +145,7 @@ def path_of(view: View, on: date) -> str:
     return f"{PATH}?view={view.value}&on={on.isoformat()}"
 
 
-def covered_days(entry: CalendarEntry, zone: str) -> Covered[str]:
+def covered_days(entry: CalendarEntry, zone: str) -> SpanningEntry[str]:
     """The days that an entry covers. An all-day entry has the same dates in every zone. An entry that ends during the
     night after its first day counts for that first day only.
     """
@@ -155,7 +155,7 @@ def covered_days(entry: CalendarEntry, zone: str) -> Covered[str]:
     last = ends.date()
     if not entry.is_all_day and last == first + timedelta(days=1) and ends.hour < NIGHT_ENDS and is_within_a_day(entry):
         last = first
-    return Covered(entry.key, first, min(last, first + timedelta(days=MAX_DAYS_OF_ONE - 1)))
+    return SpanningEntry(entry.key, first, min(last, first + timedelta(days=MAX_DAYS_OF_ONE - 1)))
 
 
 def is_within_a_day(entry: CalendarEntry) -> bool:

@@ -11,9 +11,9 @@ from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.calendar_layout.grid import (
     Bar,
-    Covered,
     HourBlock,
-    Timed,
+    SpanningEntry,
+    TimedEntry,
     blocks_of_day,
     hours_of,
     minutes_of,
@@ -137,7 +137,7 @@ class WeekLayout:
 
 def week_layout(period: Period, entries: Sequence[CalendarEntry]) -> WeekLayout:
     """Lay out the entries of a week."""
-    timed: dict[date, list[Timed[str]]] = {day: [] for day in period.days}
+    timed: dict[date, list[TimedEntry[str]]] = {day: [] for day in period.days}
     counts = dict.fromkeys(period.days, 0)
     above = []
     for entry in entries:
@@ -154,9 +154,9 @@ def week_layout(period: Period, entries: Sequence[CalendarEntry]) -> WeekLayout:
             if day > span.last:
                 # An event that lasts into the night continues as a bar above the hours. Otherwise the hours would have
                 # to start at midnight.
-                above.append(Covered(entry.key, day, day))
+                above.append(SpanningEntry(entry.key, day, day))
             else:
-                timed[day].append(Timed(entry.key, *minutes_of(starts, ends, day)))
+                timed[day].append(TimedEntry(entry.key, *minutes_of(starts, ends, day)))
     bars = week_of_bars(period.start, above)
     return WeekLayout({day: blocks_of_day(of_day) for day, of_day in timed.items()}, bars.bars, bars.hidden, counts)
 

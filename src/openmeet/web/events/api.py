@@ -120,7 +120,7 @@ class AttendeeList(msgspec.Struct, rename="camel"):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class SeriesAndGroups:
     """The series and groups of several events, as far as one viewer may see them."""
 
     series: Mapping[SeriesId, Series]
@@ -318,7 +318,7 @@ async def to_host(request: Request, reader: Reader, event: Event, status: int = 
 
 async def load_surroundings(
     reader: Reader, events: Sequence[Event], viewer: UserId | None, public_url: str
-) -> Surroundings:
+) -> SeriesAndGroups:
     """Load the series and groups of several events. The number of queries does not depend on the number of events."""
     series_ids = {
         SeriesId(event.position_in_series.series_id) for event in events if event.position_in_series is not None
@@ -333,7 +333,7 @@ async def load_surroundings(
     visible = {id_: one for id_, one in all_groups.items() if group_rules.may_see(one, roles.get(id_))}
     records = [(event.origin is not RecordOrigin.NETWORK, event.record_uri) for event in events]
     sources = dict(zip([event.id for event in events], await sources_of(reader, records), strict=True))
-    return Surroundings(seen, visible, sources, public_url)
+    return SeriesAndGroups(seen, visible, sources, public_url)
 
 
 def _publication(

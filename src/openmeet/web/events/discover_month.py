@@ -16,7 +16,7 @@ from openmeet.domain.page_paths import event_path
 from openmeet.domain.search import search
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
-from openmeet.web.calendar_layout.grid import DAYS, Covered
+from openmeet.web.calendar_layout.grid import DAYS, SpanningEntry
 from openmeet.web.calendar_layout.month_view import MonthCell, cells, month_layout
 from openmeet.web.calendar_layout.view import EntryLook, Period, View, period_of
 from openmeet.web.events.listing import CardList, EventCard, day_cards
@@ -75,7 +75,7 @@ async def read_month(
     found = await search.local_days(reader, in_period(query, period), MAX_IN_A_MONTH + 1)
     is_cut = len(found) > MAX_IN_A_MONTH
     of_month = found[:MAX_IN_A_MONTH]
-    layout = month_layout(period, [Covered(str(event_id), day, day) for event_id, day in of_month])
+    layout = month_layout(period, [SpanningEntry(str(event_id), day, day) for event_id, day in of_month])
     events = await several(reader, [EventId(key) for key in layout.keys])
     on = _chosen_day(period, chosen, [day for _, day in of_month])
     ids_on_day = [event_id for event_id, day in of_month if day == on]

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Unavailable
-from groundwork.geo_points import Near
+from groundwork.geo_points import SearchArea
 from groundwork.http.forms import FormState, form_with_problems
 from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.events.model import Event, EventId
@@ -136,7 +136,7 @@ async def show_discover(request: Request) -> Response:
     found_page: FoundPage | None = None
     others: list[OtherEvent] = []
     others_of: search_hints.NamedLink | None = None
-    empty: query.Empty | None = None
+    empty: query.EmptyResult | None = None
     async with database_of(request).reader() as reader:
         now = reader.now
         me = await user_by_id(reader, submitted.viewer) if submitted.viewer else None
@@ -479,7 +479,7 @@ def _page_heading(search_fields: dict[str, str], *, is_map: bool) -> str:
     return gettext("Events on the map") if is_map else gettext("What’s coming up")
 
 
-def _count_label(number: int, near: Near | None, *, has_more: bool, is_by_distance: bool) -> str:
+def _count_label(number: int, near: SearchArea | None, *, has_more: bool, is_by_distance: bool) -> str:
     if near is None:
         if has_more:
             return gettext("%(number)s+ events", number=number)

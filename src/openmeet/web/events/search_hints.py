@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.requests import Request
 
 from groundwork.database.transaction import Reader
-from groundwork.geo_points import Near
+from groundwork.geo_points import SearchArea
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS
 from openmeet.domain.groups import membership_queries
@@ -204,7 +204,7 @@ def _place_link(
             continue
         label, other_words = places.typed_name(place, name), " ".join(others)
         words = gettext("“%(words)s” near %(place)s", words=other_words, place=label)
-        near = Near(place.latitude, place.longitude, DEFAULT_WITHIN_KM)
+        near = SearchArea(place.latitude, place.longitude, DEFAULT_WITHIN_KM)
         return [
             NamedLink(
                 words if other_words else gettext("Near %(place)s", place=label),
@@ -259,7 +259,7 @@ async def other_events(
 
 async def next_step(
     reader: Reader, search_fields: Mapping[str, str], search_query: SearchQuery, *, is_name: bool
-) -> query.Empty:
+) -> query.EmptyResult:
     """The smallest change to this search that gives results."""
     *changes, last = query.next_steps(search_fields, is_name=is_name)
     for one in changes:

@@ -28,7 +28,7 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.moderation import view
 from openmeet.web.moderation.access import moderator_of, position_of, subject_of
-from openmeet.web.moderation.view import Labelled
+from openmeet.web.moderation.view import LabelledSubject
 from openmeet.web.site.tenant_routing import database_of
 
 _PAGE = 50
@@ -349,7 +349,7 @@ def _policy_output(moderation_policy: ModerationPolicy) -> PolicyOutput:
     )
 
 
-def _label_outputs(labelled: Labelled | None) -> list[LabelIssued]:
+def _label_outputs(labelled: LabelledSubject | None) -> list[LabelIssued]:
     return [
         LabelIssued(
             labeler=one.source,

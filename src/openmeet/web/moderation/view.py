@@ -256,7 +256,7 @@ _IS_NEWEST: Final = """
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledSubject:
     """The labels of one subject. ``is_held``: the labels hide the subject, or the events that the account hosts, from
     other people.
     """
@@ -266,7 +266,7 @@ class Labelled:
     labels: list[NetworkLabel]
 
 
-async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labelled]:
+async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, LabelledSubject]:
     """The labels by subject id, including those of an event's host. Subjects without labels are left out."""
     names = await _dids_and_uris(reader, subjects)
     issued = await labels.about(reader, [name for labelled_names in names.values() for name in labelled_names])
@@ -277,7 +277,7 @@ async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labe
     for one in subjects:
         own_labels = [label for name in names.get(one.id, ()) for label in issued.get(name, ())]
         if own_labels:
-            labelled_by_subject[one.id] = Labelled(
+            labelled_by_subject[one.id] = LabelledSubject(
                 [(_label_line(one, label), label.labelled_at) for label in own_labels], one.id in held_ids, own_labels
             )
     return labelled_by_subject

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.recorded_reads import note_unrecorded
 from groundwork.errors import NotFound, Unavailable
-from groundwork.geo_points import Near, kilometres, spot, spot_in
+from groundwork.geo_points import SearchArea, kilometres, spot, spot_in
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.town_positions import EventPosition, position_of
@@ -141,7 +141,7 @@ def closest_zoom(folder: Path | None) -> int:
 
 
 def of_search(
-    request: Request, events: Sequence[Event], near: Near | None, query_string: str, now: Instant
+    request: Request, events: Sequence[Event], near: SearchArea | None, query_string: str, now: Instant
 ) -> MapOfSearch | None:
     """The map of these events. None if neither the events nor the search determine a part of the world to show.
     ``query_string`` is the query string of the search, which the links preserve.
@@ -190,7 +190,7 @@ class Distance:
     label: str
 
 
-def distances(events: Sequence[Event], near: Near) -> dict[EventId, Distance]:
+def distances(events: Sequence[Event], near: SearchArea) -> dict[EventId, Distance]:
     """The distances of all events that have a position."""
     origin = spot(near.latitude, near.longitude)
     distance_by_event = {}
@@ -244,7 +244,7 @@ def _map_picture(
     name: str,
     size: MapSize,
     events: Sequence[MapEvent],
-    near: Near | None,
+    near: SearchArea | None,
     requested_view: MapView | None,
     query_string: str,
 ) -> MapPicture:
@@ -272,7 +272,7 @@ def tiles_of(request: Request, view: MapView, size: MapSize) -> tuple[MapTile, .
     return map_drawing.tiles_in(view, size, lambda zoom, x, y: _tile_file(folder, zoom, x, y) is not None)
 
 
-def _usual_view(events: Sequence[MapEvent], near: Near | None, size: MapSize, closest: int) -> MapView:
+def _usual_view(events: Sequence[MapEvent], near: SearchArea | None, size: MapSize, closest: int) -> MapView:
     """The view that fits the events. If there are none, or if they are spread over the whole searched area, the view of
     that area.
     """

@@ -134,7 +134,7 @@ def _few(lines: Sequence[AgendaOccurrence]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Undoable:
+class UndoOffer:
     """The host's last action, and the time until which it can be undone, with its zone for hosts who are elsewhere."""
 
     act: LazyText
@@ -156,13 +156,13 @@ _UNDOABLE: Final = {
 }
 
 
-def undo_of(undo: Undo, series: Series) -> Undoable:
+def undo_of(undo: Undo, series: Series) -> UndoOffer:
     """The action that the undo button of a series would revert, and the time until which it can be undone."""
     # A whole minute that has not passed yet, so that the page never promises too much.
     until = local_of(undo.expires_at, series.zone_name).replace(second=0, microsecond=0)
     zone = shown_zone(series.zone_name, formatting.zone_label(until, series.zone_name), [undo.expires_at])
     time_tag = formatting.time_tag(undo.expires_at, formatting.time_of_day(until))
-    return Undoable(_UNDOABLE[undo.act], time_tag + Markup("<span {}> {}</span>").format(zone.attributes, zone.label))
+    return UndoOffer(_UNDOABLE[undo.act], time_tag + Markup("<span {}> {}</span>").format(zone.attributes, zone.label))
 
 
 def next_of(upcoming: Sequence[AgendaOccurrence]) -> AgendaOccurrence | None:

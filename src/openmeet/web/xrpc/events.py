@@ -14,7 +14,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.database.words import MAX_WORDS
 from groundwork.errors import InvalidInput
-from groundwork.geo_points import Near
+from groundwork.geo_points import SearchArea
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.attendee_list import PublicRsvp, public_rsvps
@@ -125,14 +125,14 @@ def _search_query(call: LexiconCall) -> SearchQuery:
     )
 
 
-def _near_of_call(call: LexiconCall) -> Near | None:
+def _near_of_call(call: LexiconCall) -> SearchArea | None:
     latitude, longitude = call.text("latitude"), call.text("longitude")
     if not latitude and not longitude:
         return None
     north, east = coordinate_of(latitude, 90), coordinate_of(longitude, 180)
     if north is None or east is None:
         raise InvalidInput("latitude", XrpcReason.POINT_INCOMPLETE)
-    return Near(float(north), float(east), call.number("within"))
+    return SearchArea(float(north), float(east), call.number("within"))
 
 
 async def of_repository(
