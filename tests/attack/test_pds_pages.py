@@ -6,7 +6,7 @@ from base64 import urlsafe_b64encode
 import pytest
 from starlette.routing import Route
 
-from aurora_locus import pages
+from aurora_locus.web import pages
 from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.oauth.apps import App
 from tests.aurora_locus.oauth.consent_pages import hidden_fields, open_consent_page
