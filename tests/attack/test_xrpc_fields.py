@@ -18,7 +18,7 @@ from at_protocol.lexicon import document
 from at_protocol.lexicon.document import full_reference
 from at_protocol.lexicon.validate import validate_input
 from at_protocol.xrpc.parameters import decode_parameters
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Method
 from aurora_locus.xrpc.table import table
 from tests.attack.garbage import TEXTS, internals_in
@@ -30,7 +30,14 @@ __all__ = ["deployment", "make_deployment", "pds_url"]
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 # All other methods are for the host's own administrators.
-_OF_ACCOUNTS: Final = {Need.OPTIONAL, Need.ACCESS, Need.FULL_ACCESS, Need.REFRESH, Need.SERVICE, Need.ARRIVAL}
+_OF_ACCOUNTS: Final = {
+    AccessLevel.OPTIONAL,
+    AccessLevel.ACCESS,
+    AccessLevel.FULL_ACCESS,
+    AccessLevel.REFRESH,
+    AccessLevel.SERVICE,
+    AccessLevel.ARRIVAL,
+}
 
 AT_ONCE: Final = 16
 ABSENT: Final = object()
@@ -188,11 +195,11 @@ async def send(
     deployment: Deployment, ada: Person, nsid: str, method: Method, body: bytes | None, query: str
 ) -> httpx.Response:
     headers = dict(ada.headers)
-    if method.need is Need.ARRIVAL:
+    if method.need is AccessLevel.ARRIVAL:
         headers = {}  # with a session's token, these requests would be refused earlier
     elif method.need not in _OF_ACCOUNTS:
         headers = dict(deployment.administration.headers)
-    elif method.need is Need.REFRESH:
+    elif method.need is AccessLevel.REFRESH:
         headers = {"authorization": f"Bearer {ada.refresh_token}"}
     if body is None:
         return await deployment.http.get(f"/xrpc/{nsid}?{query}", headers=headers)

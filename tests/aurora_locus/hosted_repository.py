@@ -17,7 +17,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository import hosting
 from aurora_locus.repository.commit import commit
-from aurora_locus.repository.model import Committed, HostingStatus, NoSwapRecord, PreparedWrite, WriteAction
+from aurora_locus.repository.model import DurableCommit, HostingStatus, NoSwapRecord, PreparedWrite, WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_deletion, prepare_record
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer import queries
@@ -80,7 +80,7 @@ class HostedRepository:
             swap=swap,
         )
 
-    async def write(self, *writes: PreparedWrite, swap_commit: Cid | None = None) -> Committed | None:
+    async def write(self, *writes: PreparedWrite, swap_commit: Cid | None = None) -> DurableCommit | None:
         await check_blobs(self.repositories.db, self.did, writes)
         return await commit(self.repositories, self.did, writes, swap_commit=swap_commit)
 
@@ -89,10 +89,10 @@ class HostedRepository:
         await self.write(write)
         return write
 
-    async def put(self, rkey: str, text: str, **more: Value) -> Committed | None:
+    async def put(self, rkey: str, text: str, **more: Value) -> DurableCommit | None:
         return await self.write(self.prepare(rkey, {"text": text, **more}, WriteAction.PUT))
 
-    async def delete(self, rkey: str, swap: Cid | NoSwapRecord | None = NoSwapRecord.ANYTHING) -> Committed | None:
+    async def delete(self, rkey: str, swap: Cid | NoSwapRecord | None = NoSwapRecord.ANYTHING) -> DurableCommit | None:
         return await self.write(prepare_deletion(NOTE, RecordKey(rkey), swap=swap))
 
 

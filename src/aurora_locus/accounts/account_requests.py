@@ -43,10 +43,10 @@ class CreatedAccount:
     did: Did
     handle: Handle
     tokens: TokenPair
-    awaits: "Awaits | None" = None
+    awaits: "UnannouncedReason | None" = None
 
 
-class Awaits(StrEnum):
+class UnannouncedReason(StrEnum):
     """Why an account is deactivated and has never been announced to the network."""
 
     CONFIRMATION = "confirmation"

@@ -5,7 +5,7 @@ Decisions of the host take precedence.
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import email_confirmation, hosting_status, queries, web_identities
-from aurora_locus.accounts.account_requests import Awaits
+from aurora_locus.accounts.account_requests import UnannouncedReason
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import gettext_noop
@@ -78,7 +78,7 @@ async def reactivate(registry: Registry, account: Account) -> None:
     """
     did = account.did
     await registry.db.write(lambda w: email_confirmation.require_confirmed(w, did))
-    if account.awaits == Awaits.MOVE and web_identities.is_ours(registry, did):
+    if account.awaits == UnannouncedReason.MOVE and web_identities.is_ours(registry, did):
         await registry.db.write(lambda w: return_here(w, registry, account))
         registry.network.recheck_did(did)
         return

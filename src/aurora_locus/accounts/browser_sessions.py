@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.accounts.account_requests import Awaits
+from aurora_locus.accounts.account_requests import UnannouncedReason
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Reader, Row, Writer
@@ -160,7 +160,7 @@ async def signed_in(reader: Reader, id_hash: bytes) -> list[SignedInAccount]:
             handle=Handle(row["handle"]),
             email=row["email"],
             email_is_confirmed=row["email_confirmed_at"] is not None,
-            is_waiting=row["awaits"] == Awaits.CONFIRMATION,
+            is_waiting=row["awaits"] == UnannouncedReason.CONFIRMATION,
             language=row["language"],
             status=HostingStatus(row["status"]),
             is_remembered=bool(row["is_remembered"]),

@@ -19,7 +19,12 @@ from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import account_requests, email_confirmation, invites, queries, sessions, web_identities
-from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CheckedAccountRequest, CreatedAccount
+from aurora_locus.accounts.account_requests import (
+    AccountRequest,
+    CheckedAccountRequest,
+    CreatedAccount,
+    UnannouncedReason,
+)
 from aurora_locus.accounts.identity_change import finish_even_if_cancelled
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
@@ -52,7 +57,7 @@ async def create(registry: Registry, request: AccountRequest, did_web: Did | Non
         await account_requests.require_free(registry, reader, handle, checked_request.email, did_web)
         if did_web is not None:
             await web_identities.require_new(reader, did_web, handle)
-    awaits = None if invite or request.by_admin or not registry.confirms_email else Awaits.CONFIRMATION
+    awaits = None if invite or request.by_admin or not registry.confirms_email else UnannouncedReason.CONFIRMATION
 
     password_hash = await registry.passwords.hash(checked_request.password)
     signing = K256PrivateKey.from_bytes(secrets.token_bytes(32))
@@ -91,7 +96,7 @@ class _CheckedAccount:
     request: CheckedAccountRequest
     password_hash: str
     invite: str | None
-    awaits: Awaits | None
+    awaits: UnannouncedReason | None
     signing: K256PrivateKey
     operation: PlcOperation | None
     note: Callable[[Writer, Did], None] | None
@@ -103,7 +108,7 @@ async def _make(registry: Registry, checked: _CheckedAccount) -> TokenPair:
         tokens = await _store(registry, checked)
     else:
         tokens = await _register(registry, checked, checked.operation)
-    if checked.awaits is Awaits.CONFIRMATION:
+    if checked.awaits is UnannouncedReason.CONFIRMATION:
         # After a crash at this point the e-mail is not sent, but requestEmailConfirmation can send it again.
         await email_confirmation.send_first_email(registry, checked.did)
     return tokens

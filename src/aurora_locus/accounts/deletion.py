@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_tokens, invites, password_guesses, queries, sessions
-from aurora_locus.accounts.account_requests import Awaits
+from aurora_locus.accounts.account_requests import UnannouncedReason
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource
@@ -83,7 +83,7 @@ def _remove_if_due(w: Writer, registry: Registry, did: Did) -> bool:
 def _remove(w: Writer, registry: Registry, did: Did) -> None:
     repositories = registry.repositories
     waiting = queries.waiting(w, did)
-    if waiting is not None and waiting.awaits == Awaits.CONFIRMATION:
+    if waiting is not None and waiting.awaits == UnannouncedReason.CONFIRMATION:
         plc_updates.end_own(w, did, registry.own_keys)
     queries.remove(w, did)
     password_guesses.forget(w, did)

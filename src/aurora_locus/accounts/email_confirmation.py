@@ -8,7 +8,7 @@ keys. Reason: a script can create thousands of accounts, and those must not reac
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import email_tokens, queries
-from aurora_locus.accounts.account_requests import Awaits
+from aurora_locus.accounts.account_requests import UnannouncedReason
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import gettext_noop
@@ -33,7 +33,7 @@ def show(w: Writer, repositories: Repositories, did: Did) -> None:
     transaction.
     """
     row = queries.waiting(w, did)
-    if row is None or row.awaits != Awaits.CONFIRMATION:
+    if row is None or row.awaits != UnannouncedReason.CONFIRMATION:
         return
     queries.set_shown(w, did)
     if queries.host_decision(w, did) is None:
@@ -43,7 +43,7 @@ def show(w: Writer, repositories: Repositories, did: Did) -> None:
 def require_confirmed(w: Writer, did: Did) -> None:
     """Raise Refused if activating the account would bypass the confirmation."""
     row = queries.waiting(w, did)
-    if row is not None and row.awaits == Awaits.CONFIRMATION:
+    if row is not None and row.awaits == UnannouncedReason.CONFIRMATION:
         raise Refused(
             gettext_noop("Confirm the e-mail address first. The account then becomes active automatically."),
             name="InvalidRequest",

@@ -14,7 +14,7 @@ from groundwork.database.transaction import Database
 class Account:
     """One account with the status of its repository.
 
-    ``awaits`` is what an account that was never announced is waiting for (``account_requests.Awaits``).
+    ``awaits`` is what an account that was never announced is waiting for (``account_requests.UnannouncedReason``).
     ``recovery_key`` is its owner's did:key. ``moved_to`` is the other server that its identity names, if any.
     ``asks_mail_code`` is True if signing in takes an e-mailed code or another second factor. ``language`` is the tag of
     the language that its owner used last, empty if unknown.

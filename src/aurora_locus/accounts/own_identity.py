@@ -9,7 +9,7 @@ from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did, is_plc
 from aurora_locus.accounts import email_tokens, queries
-from aurora_locus.accounts.account_requests import Awaits
+from aurora_locus.accounts.account_requests import UnannouncedReason
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict, require_token
 from aurora_locus.accounts.identity_change import finish_even_if_cancelled
 from aurora_locus.accounts.model import Account
@@ -96,7 +96,7 @@ def _announce(w: Writer, registry: Registry, did: Did) -> None:
     address.
     """
     account = queries.waiting(w, did)
-    if account is None or account.awaits != Awaits.CONFIRMATION:
+    if account is None or account.awaits != UnannouncedReason.CONFIRMATION:
         # The event contains no handle, as in the reference server: consumers resolve the handle that the operation
         # names.
         log.append_identity(w, registry.repositories.live, did, None)

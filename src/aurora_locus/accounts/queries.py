@@ -255,7 +255,7 @@ def set_deactivated(w: Writer, did: Did, delete_after: Instant | None = None) ->
 
 @dataclass(frozen=True, slots=True)
 class UnannouncedAccount:
-    """An account that was never announced, and what it is waiting for (``account_requests.Awaits``)."""
+    """An account that was never announced, and what it is waiting for (``account_requests.UnannouncedReason``)."""
 
     handle: str
     awaits: str

@@ -12,7 +12,7 @@ from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, supported_method
 from aurora_locus.accounts import account_requests, handle_change, hosting_status, invites, queries, sessions
-from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CreatedAccount
+from aurora_locus.accounts.account_requests import AccountRequest, CreatedAccount, UnannouncedReason
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.repository import hosting
@@ -60,7 +60,7 @@ async def create_for_existing_identity(registry: Registry, did: Did, request: Ac
             password_hash=password_hash,
             recovery_key=checked_request.recovery_key,
         )
-        queries.set_awaiting(w, did, Awaits.MOVE.value, Instant(w.now + PATIENCE))
+        queries.set_awaiting(w, did, UnannouncedReason.MOVE.value, Instant(w.now + PATIENCE))
         if invite is not None:
             invites.use(w, invite, did)
         keys.make_current(w, did, signing)
@@ -68,7 +68,7 @@ async def create_for_existing_identity(registry: Registry, did: Did, request: Ac
         return sessions.open_session(w, registry.tokens, did)
 
     try:
-        return CreatedAccount(did, handle, await registry.db.write(work), Awaits.MOVE)
+        return CreatedAccount(did, handle, await registry.db.write(work), UnannouncedReason.MOVE)
     except UniqueViolated as lost:
         raise account_requests.lost_race(lost.constraint) from lost
     except Conflict as first:
@@ -82,7 +82,7 @@ async def create_for_existing_identity(registry: Registry, did: Did, request: Ac
 async def _require_not_hosted(reader: Reader, did: Did) -> None:
     account = await queries.find(reader, did)
     if account is not None and account.status is not HostingStatus.DELETED:
-        raise _already_hosted(is_unfinished=account.awaits == Awaits.MOVE)
+        raise _already_hosted(is_unfinished=account.awaits == UnannouncedReason.MOVE)
 
 
 def _already_hosted(*, is_unfinished: bool) -> Refused:

@@ -32,7 +32,7 @@ class KeyNotPublished(NotSignedIn):
 
 
 @dataclass(frozen=True, slots=True)
-class Authenticated:
+class AuthenticatedClient:
     """An authenticated client. Its ``assertion`` has not been marked as used yet."""
 
     client: ClientMetadata
@@ -40,7 +40,7 @@ class Authenticated:
     assertion: Assertion | None
 
 
-async def authenticate(server: AuthorizationServer, form: Mapping[str, str]) -> Authenticated:
+async def authenticate(server: AuthorizationServer, form: Mapping[str, str]) -> AuthenticatedClient:
     """Return the client of a request. Raises errors named ``invalid_request``, ``invalid_client_metadata``,
     ``invalid_client``.
     """
@@ -56,12 +56,12 @@ async def authenticate(server: AuthorizationServer, form: Mapping[str, str]) -> 
     if not client.is_confidential:
         if "client_assertion" in form:
             raise refusals.invalid_client("This client's document says that it does not authenticate.")
-        return Authenticated(client, ClientBinding(), None)
+        return AuthenticatedClient(client, ClientBinding(), None)
     assertion, binding = await _by_assertion(server, client, form)
-    return Authenticated(client, binding, assertion)
+    return AuthenticatedClient(client, binding, assertion)
 
 
-async def use_up(server: AuthorizationServer, authenticated: Authenticated) -> None:
+async def use_up(server: AuthorizationServer, authenticated: AuthenticatedClient) -> None:
     """Mark the assertion as used. Raises ``invalid_client`` if it was used before."""
     assertion = authenticated.assertion
     if assertion is None:

@@ -17,7 +17,7 @@ from at_protocol.oauth.scope_text import split_scopes
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.handle import parse_handle
 from aurora_locus.oauth import refusals, requests
-from aurora_locus.oauth.client_authentication import Authenticated
+from aurora_locus.oauth.client_authentication import AuthenticatedClient
 from aurora_locus.oauth.model import ResponseMode
 from aurora_locus.oauth.requests import PushedRequest
 from aurora_locus.oauth.server import AuthorizationServer
@@ -38,7 +38,7 @@ _REFUSED = ("request", "request_uri", "nonce", "claims", "id_token_hint", "regis
 
 
 async def push(
-    server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
+    server: AuthorizationServer, authenticated: AuthenticatedClient, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
     """Store the request of an app whose key has the thumbprint ``jkt``. Return the endpoint's response. Raises OAuth
     errors.

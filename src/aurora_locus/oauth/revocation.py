@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from at_protocol.failures import Malformed
 from aurora_locus.oauth import refusals, sessions
-from aurora_locus.oauth.client_authentication import Authenticated
+from aurora_locus.oauth.client_authentication import AuthenticatedClient
 from aurora_locus.oauth.model import OAuthSession
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.clock import SECOND
@@ -12,7 +12,7 @@ from groundwork.database.transaction import Writer
 
 
 async def revoke(
-    server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
+    server: AuthorizationServer, authenticated: AuthenticatedClient, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
     """End the session of a token. The response is the same for a token of another app. Without a proof, the client's
     authentication and the token are enough.
@@ -31,7 +31,7 @@ async def revoke(
 
 
 async def introspect(
-    server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
+    server: AuthorizationServer, authenticated: AuthenticatedClient, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
     """Return a token's state to the confidential client that holds it. In all other cases ``active`` is false."""
     if not authenticated.client.is_confidential:
@@ -82,5 +82,5 @@ def _session_of(server: AuthorizationServer, token: str) -> str | None:
         return None
 
 
-def _is_theirs(session: OAuthSession, authenticated: Authenticated, jkt: str) -> bool:
+def _is_theirs(session: OAuthSession, authenticated: AuthenticatedClient, jkt: str) -> bool:
     return session.client_id == authenticated.client.client_id and session.jkt == jkt

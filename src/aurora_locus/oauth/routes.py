@@ -19,7 +19,7 @@ from aurora_locus.accounts.limits import address_charge, count_request
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.catalogue import CATALOGUE
 from aurora_locus.oauth import client_authentication, proofs, pushed_requests, refusals, revocation, tokens
-from aurora_locus.oauth.client_authentication import Authenticated, KeyNotPublished
+from aurora_locus.oauth.client_authentication import AuthenticatedClient, KeyNotPublished
 from aurora_locus.oauth.proofs import NonceRequired
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.errors import InvalidInput
@@ -38,7 +38,7 @@ MAX_FIELDS = 50
 _DOCUMENT_SECONDS = 300
 
 # The third argument is the thumbprint of the proof's key; empty for a revocation without a proof.
-OAuthAction = Callable[[AuthorizationServer, Authenticated, str, Mapping[str, str]], Awaitable[dict[str, object]]]
+OAuthAction = Callable[[AuthorizationServer, AuthenticatedClient, str, Mapping[str, str]], Awaitable[dict[str, object]]]
 
 
 def routes(server: AuthorizationServer) -> list[Route]:
@@ -55,7 +55,7 @@ def routes(server: AuthorizationServer) -> list[Route]:
 
 
 async def _exchange(
-    server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
+    server: AuthorizationServer, authenticated: AuthenticatedClient, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
     match form.get("grant_type"):
         case "authorization_code":

@@ -15,7 +15,7 @@ from at_protocol.failures import Malformed
 from at_protocol.oauth import pkce
 from at_protocol.syntax.did import Did
 from aurora_locus.oauth import codes, refusals, requests, sessions
-from aurora_locus.oauth.client_authentication import Authenticated
+from aurora_locus.oauth.client_authentication import AuthenticatedClient
 from aurora_locus.oauth.codes import AuthorizationCode
 from aurora_locus.oauth.model import AuthorizationRequest, ClientBinding, OAuthSession
 from aurora_locus.oauth.permission_documents import expanded
@@ -41,7 +41,7 @@ class IssuedSession:
 
 
 async def for_code(
-    server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
+    server: AuthorizationServer, authenticated: AuthenticatedClient, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
     """Return the response to ``grant_type=authorization_code``. Raises ``invalid_grant`` for any problem with the code."""
     code_hash = hash_token(form.get("code", ""))
@@ -79,7 +79,7 @@ async def for_code(
 
 
 async def for_refresh_token(
-    server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
+    server: AuthorizationServer, authenticated: AuthenticatedClient, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
     """Return the response to ``grant_type=refresh_token``. Raises ``invalid_grant``."""
     name = server.refresh_tokens.read(form.get("refresh_token", ""))
@@ -193,7 +193,7 @@ def _issue_time(w: Writer, did: Did, since: Instant) -> Instant | None:
     return Instant(max(w.now, row["tokens_valid_after"]))
 
 
-def _is_theirs(request: AuthorizationRequest, authenticated: Authenticated, jkt: str) -> bool:
+def _is_theirs(request: AuthorizationRequest, authenticated: AuthenticatedClient, jkt: str) -> bool:
     return (
         request.client_id == authenticated.client.client_id
         and request.binding == authenticated.binding

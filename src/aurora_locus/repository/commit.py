@@ -23,7 +23,7 @@ from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from aurora_locus.repository import writer
 from aurora_locus.repository.duplicates import with_deletions
-from aurora_locus.repository.model import Committed, Head, NoSwapRecord, PreparedWrite, WriteAction
+from aurora_locus.repository.model import DurableCommit, Head, NoSwapRecord, PreparedWrite, WriteAction
 from aurora_locus.repository.nodes import DamagedRepository, with_nodes
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import require_writable
@@ -42,7 +42,7 @@ _PAUSE_SECONDS = 0.005
 
 async def commit(
     repositories: Repositories, did: Did, writes: Sequence[PreparedWrite], *, swap_commit: Cid | None = None
-) -> Committed | None:
+) -> DurableCommit | None:
     """Apply the writes in one commit. Return None if nothing had to change (identical put, deletion of an absent
     record).
 
@@ -74,7 +74,7 @@ async def commit(
 
 async def _attempt(
     repositories: Repositories, did: Did, writes: Sequence[PreparedWrite], swap_commit: Cid | None, *, queue: int | None
-) -> Committed | None:
+) -> DurableCommit | None:
     """Plan and store the commit once. Raises StaleHead if the head that it was planned on is outdated, or if other
     processes are queued.
     """
@@ -105,7 +105,7 @@ async def _require_present(repositories: Repositories, head: Head) -> None:
         raise StaleHead
 
 
-async def recommit(repositories: Repositories, did: Did, *, as_sync: bool = False) -> Committed:
+async def recommit(repositories: Repositories, did: Did, *, as_sync: bool = False) -> DurableCommit:
     """Make an empty commit: the same records with a new rev and the current key (after a key rotation, a restore).
 
     With ``as_sync`` it is announced as ``#sync`` and not as the successor of the previous commit, which consumers may
@@ -121,7 +121,7 @@ async def recommit(repositories: Repositories, did: Did, *, as_sync: bool = Fals
 
 async def _commit_on(
     repositories: Repositories, head: Head, writes: Sequence[PreparedWrite], queue: int | None
-) -> Committed | None:
+) -> DurableCommit | None:
     def plan(tree: Tree) -> tuple[list[tuple[PreparedWrite, RepoChange]], edit.EditedTree | None]:
         changes = _decide(tree, writes)
         return changes, edit.apply_changes(tree, [change for _, change in changes]) if changes else None
@@ -159,7 +159,7 @@ async def _store(
     *,
     queue: int | None,
     is_sent_as_sync: bool = False,
-) -> Committed:
+) -> DurableCommit:
     key = await repositories.keys.signing_key(head.did)
     rev = repositories.next_rev(head.rev)
     commit = sign_commit(key, did=head.did, rev=rev, data=edited.root)
@@ -202,7 +202,7 @@ async def _store(
         replace(head, commit=commit.cid, rev=rev, data=commit.data),
         lambda w: writer.store(w, repositories.live, changeset, keeps=repositories.keeps_removed, queue=queue),
     )
-    return Committed(commit.cid, rev)
+    return DurableCommit(commit.cid, rev)
 
 
 async def make_durable(repositories: Repositories, after: Head, store: Callable[[Writer], list[Cid]]) -> None:

@@ -30,7 +30,7 @@ from aurora_locus.repository import import_sweep, import_writer, reader
 from aurora_locus.repository.commit import make_durable
 from aurora_locus.repository.import_check import CheckedImport, Exchange, check, limits_of
 from aurora_locus.repository.import_file import ImportFiles, no_room
-from aurora_locus.repository.model import Committed, Head, HostingStatus
+from aurora_locus.repository.model import DurableCommit, Head, HostingStatus
 from aurora_locus.repository.nodes import DamagedRepository
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import require_importable
@@ -64,7 +64,7 @@ async def import_repository(
     files: ImportFiles,
     workers: ChargedPool,
     storing: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
-) -> Committed | None:
+) -> DurableCommit | None:
     """Make the repository equal to the file. Return None if it already is. ``storing`` is entered while the result is
     stored.
 
@@ -196,7 +196,9 @@ class _Upload:
         raise TooLarge(f"This would change {changes} records at once; at most {IN_ONE_STEP} can. {how}")
 
 
-async def _store(repositories: Repositories, head: Head, upload: _Upload, key: PrivateKey, previous: Tid) -> Committed:
+async def _store(
+    repositories: Repositories, head: Head, upload: _Upload, key: PrivateKey, previous: Tid
+) -> DurableCommit:
     last_step = await on_thread(upload.in_last_step, head)
     did, rev, db, data = head.did, repositories.next_rev(previous), repositories.db, upload.checked.data
     commit = sign_commit(key, did=did, rev=rev, data=data)
@@ -229,7 +231,7 @@ async def _store(repositories: Repositories, head: Head, upload: _Upload, key: P
     except BaseException:
         await _delete_staged(repositories, commit)
         raise
-    return Committed(commit.cid, rev)
+    return DurableCommit(commit.cid, rev)
 
 
 async def _write_rows(db: Database, rows: Sequence[T], write: Callable[[Writer, Sequence[T]], None]) -> None:

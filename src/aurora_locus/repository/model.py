@@ -81,7 +81,7 @@ class PreparedWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
+class DurableCommit:
     """A durable commit."""
 
     commit: Cid

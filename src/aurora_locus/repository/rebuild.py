@@ -12,7 +12,7 @@ from at_protocol.syntax import tid
 from at_protocol.syntax.did import Did
 from aurora_locus.blobs.references import add_imported_references
 from aurora_locus.repository.commit import make_durable
-from aurora_locus.repository.model import Committed, Head, HostingStatus
+from aurora_locus.repository.model import DurableCommit, Head, HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.writer import StaleHead
 from aurora_locus.sequencer import log
@@ -52,7 +52,7 @@ class RepositoryContent:
     blobs: Mapping[str, frozenset[Cid]]
 
 
-async def rebuild(repositories: Repositories, head: Head, content: RepositoryContent) -> Committed:
+async def rebuild(repositories: Repositories, head: Head, content: RepositoryContent) -> DurableCommit:
     """Replace the repository's content with a new commit. The caller holds its lock and has read ``head``.
 
     Raises Unavailable if it was written in the meantime.
@@ -70,7 +70,7 @@ async def rebuild(repositories: Repositories, head: Head, content: RepositoryCon
         raise Unavailable(f"The repository {head.did} was changed in between. Try again.") from None
     finally:
         repositories.nodes.clear()  # a node that was read with wrong bytes must not stay cached
-    return Committed(commit.cid, rev)
+    return DurableCommit(commit.cid, rev)
 
 
 def _store(w: Writer, repositories: Repositories, head: Head, commit: Commit, content: RepositoryContent) -> list[Cid]:

@@ -1,7 +1,7 @@
 """Caller types and required access levels of methods, and the contract of authentication.
 
 The implementation reads the Authorization header (sessions, service tokens, administrator). An unusable header is
-refused, so that clients notice, except on methods that ignore it (``Need.OPTIONAL_LENIENT``).
+refused, so that clients notice, except on methods that ignore it (``AccessLevel.OPTIONAL_LENIENT``).
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from aurora_locus.accounts.model import RefreshToken, SessionScope
 from aurora_locus.moderation.roles import PdsOperator
 
 
-class Need(StrEnum):
+class AccessLevel(StrEnum):
     """The access level that a method requires of its caller. The method itself checks further permissions."""
 
     OPTIONAL = "optional"
@@ -73,5 +73,5 @@ class Authenticate(Protocol):
     """
 
     async def __call__(
-        self, need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request, /
+        self, need: AccessLevel, nsid: str, headers: Mapping[bytes, bytes], request: Request, /
     ) -> PdsCaller | None: ...

@@ -9,13 +9,13 @@ from starlette.types import Scope as Request
 from at_network.service_callers import ServiceCallers, is_service_token
 from at_protocol.crypto import jwt
 from at_protocol.failures import Malformed
-from aurora_locus.accounts.account_requests import Awaits
+from aurora_locus.accounts.account_requests import UnannouncedReason
 from aurora_locus.accounts.credentials import BASIC, AccountSession, AdministratorCaller, CredentialReader, scheme_of
 from aurora_locus.accounts.model import SessionScope
 from aurora_locus.moderation.roles import ADMINISTRATION, OperatorRole, PdsOperator
 from aurora_locus.oauth.access_tokens import AccessClaims
 from aurora_locus.oauth.callers import AppCallers, is_app, refused_token
-from aurora_locus.xrpc.authentication import Need, PdsCaller
+from aurora_locus.xrpc.authentication import AccessLevel, PdsCaller
 from groundwork.errors import Forbidden, NotSignedIn, Refused
 
 # Only sign-out accepts an expired refresh token: the intent is clear, and it does no harm.
@@ -53,8 +53,8 @@ _NOT_AFTER_MOVING = frozenset(
 _NOT_BEFORE_CONFIRMATION = frozenset({"com.atproto.server.getServiceAuth"})
 
 _SCHEMES = frozenset({"basic", "bearer", "dpop"})
-_OF_OPERATORS = frozenset({Need.MODERATOR, Need.ADMIN})
-_OF_ACCOUNTS = frozenset({Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE})
+_OF_OPERATORS = frozenset({AccessLevel.MODERATOR, AccessLevel.ADMIN})
+_OF_ACCOUNTS = frozenset({AccessLevel.ACCESS, AccessLevel.FULL_ACCESS, AccessLevel.SERVICE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +71,39 @@ class XrpcAuthenticator:
     apps: AppCallers | None = None
 
     async def __call__(
-        self, need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request, /
+        self, need: AccessLevel, nsid: str, headers: Mapping[bytes, bytes], request: Request, /
     ) -> PdsCaller | None:
         """Return the caller; None for an anonymous one. Raises NotSignedIn or Forbidden."""
-        if need is Need.OPTIONAL_LENIENT:
+        if need is AccessLevel.OPTIONAL_LENIENT:
             try:
-                return await self(Need.OPTIONAL, nsid, headers, request)
+                return await self(AccessLevel.OPTIONAL, nsid, headers, request)
             except (NotSignedIn, Forbidden):
                 return None
         if need in _OF_OPERATORS:
             return await self._operator(need, nsid, headers, request)
         authorization, scheme = headers.get(b"authorization") or None, scheme_of(headers)
-        if need is Need.ARRIVAL and authorization is not None and scheme != "basic":
+        if need is AccessLevel.ARRIVAL and authorization is not None and scheme != "basic":
             return await self._arriving_account(nsid, headers)
         if need in _OF_ACCOUNTS and scheme == "basic":
             raise NotSignedIn("Sign in as an account; this is not for the administration.", name="InvalidToken")
-        if need is Need.REFRESH:
+        if need is AccessLevel.REFRESH:
             token = self.credentials.read_refresh(headers, even_if_expired=nsid == _TAKES_EXPIRED)
             return PdsCaller(token.did, SessionScope.REFRESH, refresh=token)
         if self.apps is not None and authorization is not None and is_app(authorization):
             access = await self.apps.read(authorization, request["headers"], request["method"], request["path"])
             return await self._app(need, nsid, access)
-        if need is Need.SERVICE and (service_token := _service_token(headers)) is not None:
+        if need is AccessLevel.SERVICE and (service_token := _service_token(headers)) is not None:
             account = await self.credentials.of_service_token(await self.services.read(service_token, nsid))
             return PdsCaller(account.did)
         return await self._session_or_administrator(need, nsid, headers, request)
 
-    async def _operator(self, need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request) -> PdsCaller:
+    async def _operator(
+        self, need: AccessLevel, nsid: str, headers: Mapping[bytes, bytes], request: Request
+    ) -> PdsCaller:
         """Authenticate the administrator by password, or the moderation service by token."""
-        if need is Need.MODERATOR and not _is_readable(headers):
+        if need is AccessLevel.MODERATOR and not _is_readable(headers):
             raise NotSignedIn("Send the administration's password, or a service's token.", name="InvalidToken")
-        if scheme_of(headers) == "bearer" and need is Need.MODERATOR:
+        if scheme_of(headers) == "bearer" and need is AccessLevel.MODERATOR:
             moderation_did, token = self.moderation_did, _bearer_token(headers)
             issuer = await self.services.read(token, nsid, allow_labeler=True) if moderation_did else ""
             if not moderation_did or issuer != moderation_did:
@@ -130,7 +132,7 @@ class XrpcAuthenticator:
                 raise Refused(refused.why, name="UnresolvableDid") from None
             raise
 
-    async def _app(self, need: Need, nsid: str, access: AccessClaims) -> PdsCaller:
+    async def _app(self, need: AccessLevel, nsid: str, access: AccessClaims) -> PdsCaller:
         """Return the caller for an OAuth app's verified access token."""
         try:
             account = await self.credentials.of_an_app(access.did, access.issued_at)
@@ -143,7 +145,7 @@ class XrpcAuthenticator:
         return replace(caller, scope=None, grant=access.grant)
 
     async def _session_or_administrator(
-        self, need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request
+        self, need: AccessLevel, nsid: str, headers: Mapping[bytes, bytes], request: Request
     ) -> PdsCaller | None:
         try:
             credentials = await self.credentials.read(headers, HTTPConnection(request))
@@ -152,7 +154,7 @@ class XrpcAuthenticator:
             raise (_bound_to_a_key() if is_bound else refused) from None
         match credentials:
             case None:
-                if need in {Need.OPTIONAL, Need.ARRIVAL}:
+                if need in {AccessLevel.OPTIONAL, AccessLevel.ARRIVAL}:
                     return None
                 raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
             case AdministratorCaller():
@@ -174,21 +176,21 @@ def _bound_to_a_key() -> NotSignedIn:
     return refused_token("invalid_token", "This token is bound to a key; send it as DPoP, with a proof.")
 
 
-def _caller(need: Need, nsid: str, session: AccountSession) -> PdsCaller:
-    if session.account.awaits == Awaits.CONFIRMATION and nsid in _NOT_BEFORE_CONFIRMATION:
+def _caller(need: AccessLevel, nsid: str, session: AccountSession) -> PdsCaller:
+    if session.account.awaits == UnannouncedReason.CONFIRMATION and nsid in _NOT_BEFORE_CONFIRMATION:
         raise NotSignedIn("Confirm the e-mail address of this account first.", name="AccountDeactivated")
     if session.scope is SessionScope.TAKENDOWN:
-        if need is not Need.OPTIONAL and nsid not in _WHILE_TAKEN_DOWN:
+        if need is not AccessLevel.OPTIONAL and nsid not in _WHILE_TAKEN_DOWN:
             raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
         return PdsCaller(session.account.did, session.scope)
     if session.account.moved_to is not None and nsid in _NOT_AFTER_MOVING:
         raise Refused(f"This account has moved to {session.account.moved_to}; write there.", name="RepoDeactivated")
-    if need is Need.FULL_ACCESS and session.scope is not SessionScope.FULL:
+    if need is AccessLevel.FULL_ACCESS and session.scope is not SessionScope.FULL:
         # The reference server's error name and status, which tell apps that another password may work.
         raise NotSignedIn(
             "Bad token scope: this requires the account's own password, not an app password.", name="InvalidToken"
         )
-    return PdsCaller(session.account.did, session.scope, is_arriving=session.account.awaits == Awaits.MOVE)
+    return PdsCaller(session.account.did, session.scope, is_arriving=session.account.awaits == UnannouncedReason.MOVE)
 
 
 def _service_token(headers: Mapping[bytes, bytes]) -> str | None:

@@ -24,7 +24,7 @@ from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.xrpc.parameters import decode_parameters
 from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.oauth.callers import is_app
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.gate import SIGNS_IN, Allowance
 from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.method import (
@@ -53,7 +53,7 @@ _ELSEWHERE = "elsewhere"
 _JSON_TYPE = "application/json"
 _JSON = _JSON_TYPE.encode()
 _ENCODER = msgspec.json.Encoder()
-_TAKES_APPS = frozenset({Need.OPTIONAL, Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE})
+_TAKES_APPS = frozenset({AccessLevel.OPTIONAL, AccessLevel.ACCESS, AccessLevel.FULL_ACCESS, AccessLevel.SERVICE})
 _PRIVATE: Mapping[str, str] = {"cache-control": "private", "vary": "authorization"}
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
@@ -137,7 +137,7 @@ def _add_caller_headers(
     if b"authorization" in headers:  # the response is only for this caller
         add_header(connection, "cache-control", "private")
         add_header(connection, "vary", "authorization")
-    elif method is None or method.need is not Need.OPTIONAL_LENIENT:
+    elif method is None or method.need is not AccessLevel.OPTIONAL_LENIENT:
         # Private by default, unless the method decides otherwise.
         add_headers_late(connection, lambda: _PRIVATE)
     takes_apps = method is None or method.need in _TAKES_APPS

@@ -10,7 +10,7 @@ from starlette.types import Receive
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource
-from aurora_locus.xrpc.authentication import Need, PdsCaller
+from aurora_locus.xrpc.authentication import AccessLevel, PdsCaller
 from aurora_locus.xrpc.gate import Allowance
 from aurora_locus.xrpc.host import XrpcHost
 from groundwork.errors import NotSignedIn
@@ -113,7 +113,7 @@ class Method:
 
     nsid: str
     kind: Literal["query", "procedure"]
-    need: Need
+    need: AccessLevel
     run: Run
     max_body_bytes: int = 0
     raw_body: bool = False
@@ -121,7 +121,7 @@ class Method:
     points: Points = one_point
 
 
-def query(nsid: str, run: Run, need: Need = Need.OPTIONAL, *, charges: Charges | None = None) -> Method:
+def query(nsid: str, run: Run, need: AccessLevel = AccessLevel.OPTIONAL, *, charges: Charges | None = None) -> Method:
     """Make a row for a method that only reads: GET and HEAD."""
     return Method(nsid, "query", need, run, charges=charges)
 
@@ -129,7 +129,7 @@ def query(nsid: str, run: Run, need: Need = Need.OPTIONAL, *, charges: Charges |
 def procedure(
     nsid: str,
     run: Run,
-    need: Need,
+    need: AccessLevel,
     *,
     max_body_bytes: int = JSON_BODY_BYTES,
     raw_body: bool = False,

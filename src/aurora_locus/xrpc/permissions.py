@@ -17,13 +17,13 @@ from at_protocol.oauth.permissions import (
 )
 from aurora_locus.accounts.model import SessionScope
 from aurora_locus.blobs.media_type import UNKNOWN
-from aurora_locus.xrpc.authentication import Need, PdsCaller
+from aurora_locus.xrpc.authentication import AccessLevel, PdsCaller
 from groundwork.errors import Forbidden
 
 # The scope that would be needed; None if the call is allowed.
 Missing = str | None
 
-_OPEN_TO_ANYBODY = frozenset({Need.OPTIONAL_LENIENT, Need.OPTIONAL, Need.ARRIVAL})
+_OPEN_TO_ANYBODY = frozenset({AccessLevel.OPTIONAL_LENIENT, AccessLevel.OPTIONAL, AccessLevel.ARRIVAL})
 
 
 def _needs_nothing(_grant: Grant) -> Missing:
@@ -75,7 +75,7 @@ NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
 }
 
 
-def require(need: Need, nsid: str, caller: PdsCaller | None) -> None:
+def require(need: AccessLevel, nsid: str, caller: PdsCaller | None) -> None:
     """Raise Forbidden if an app may not call the method; ``ScopeMissingError`` if its user could allow it."""
     if caller is None or caller.grant is None or need in _OPEN_TO_ANYBODY:
         return

@@ -30,7 +30,7 @@ from aurora_locus.federation.upstream import Request, UpstreamResponse, sent_hea
 from aurora_locus.read_after_write.author import Pictures
 from aurora_locus.read_after_write.completing import GZIP, ReadAfterWrite, with_decodable_encoding
 from aurora_locus.read_after_write.views import VIEWS
-from aurora_locus.xrpc.authentication import Need, PdsCaller
+from aurora_locus.xrpc.authentication import AccessLevel, PdsCaller
 from aurora_locus.xrpc.gate import PASSED_ON, Allowance
 from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.method import XrpcResponse, read_whole
@@ -84,7 +84,7 @@ class ProxiedCalls:
         require_may_leave(nsid)
         if scope["method"] not in _VERBS:
             raise InvalidInput("", "Methods are called with GET, HEAD or POST.")
-        caller = await self.host.authenticate(Need.ACCESS, nsid, headers, scope)
+        caller = await self.host.authenticate(AccessLevel.ACCESS, nsid, headers, scope)
         if caller is None or caller.did is None:
             raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
         did, body = caller.did, None

@@ -11,7 +11,7 @@ from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.syntax.handle import parse_handle
 from aurora_locus.accounts import creation, deletion, email_confirmation, own_identity, queries
-from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CreatedAccount
+from aurora_locus.accounts.account_requests import AccountRequest, CreatedAccount, UnannouncedReason
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity import plc_requests, plc_updates
 from aurora_locus.settings import PdsSettings
@@ -45,7 +45,7 @@ async def test_account_without_an_invite_must_confirm_its_address(
     announces it once.
     """
     made = await creation.create(public_registry, WISH)
-    assert made.awaits is Awaits.CONFIRMATION
+    assert made.awaits is UnannouncedReason.CONFIRMATION
     ana = session_of(deployment, made)
     assert (await ana.get(f"{SERVER}.getSession")).json()["status"] == "deactivated"
     assert (await deployment.sign_in("ana.test", "password of ana")).status_code == 200
@@ -222,7 +222,9 @@ async def test_invited_and_admin_created_accounts_are_visible_at_once(
     with pytest.raises(Refused) as refused:
         await creation.create(public_registry, again)
     assert refused.value.name == "InvalidInviteCode"
-    assert (await creation.create(public_registry, replace(again, invite_code=None))).awaits is Awaits.CONFIRMATION
+    assert (
+        await creation.create(public_registry, replace(again, invite_code=None))
+    ).awaits is UnannouncedReason.CONFIRMATION
 
 
 async def test_host_creates_accounts_without_an_invite(deployment: Deployment) -> None:

@@ -9,7 +9,7 @@ from at_protocol.sync import events, verify
 from at_protocol.sync.events import AccountMessage, CommitMessage, SyncMessage
 from at_protocol.syntax.handle import parse_handle
 from aurora_locus.accounts import queries
-from aurora_locus.accounts.account_requests import Awaits
+from aurora_locus.accounts.account_requests import UnannouncedReason
 from aurora_locus.blobs.uploads import BlobService, UploadLimits
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance import backup, history, integrity, restore
@@ -96,7 +96,7 @@ async def test_announcements_of_a_restore(
 
     def leave_unconfirmed(w: Writer) -> None:
         queries.insert(w, ben.did, parse_handle("ben.test"), email="ben@example.org", password_hash=None)
-        queries.set_awaiting(w, ben.did, Awaits.CONFIRMATION, w.now)
+        queries.set_awaiting(w, ben.did, UnannouncedReason.CONFIRMATION, w.now)
         hosting.set_unannounced_status(w, repositories, ben.did, HostingStatus.DEACTIVATED)
 
     await db.write(leave_unconfirmed)

@@ -8,7 +8,7 @@ from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.document import Document, PermissionSetType
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.oauth.permission_documents import MAX_SETS, PermissionDocuments
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.permissions import NEEDS
 from aurora_locus.xrpc.table import table
 from groundwork.database.transaction import Engine
@@ -144,7 +144,7 @@ async def test_account_methods_are_refused_to_apps(deployment: Deployment) -> No
     scope = "atproto transition:generic account:email?action=manage account:repo?action=manage identity:*"
     one = await let_in_scoped_app(deployment, ana.did, scope)
     methods = {method.nsid: method for method in table(deployment.pds.registry).methods.values()}
-    signed_in = {Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE}
+    signed_in = {AccessLevel.ACCESS, AccessLevel.FULL_ACCESS, AccessLevel.SERVICE}
     never = sorted(nsid for nsid, method in methods.items() if method.need in signed_in and nsid not in NEEDS)
     assert {
         f"{SERVER}.{name}"
@@ -169,7 +169,7 @@ async def test_every_line_is_about_a_method(deployment: Deployment) -> None:
     """Each line names an existing method that needs permission."""
     methods = table(deployment.pds.registry).methods
     assert {nsid for nsid in NEEDS if nsid in methods} == NEEDS.keys()
-    assert not {nsid for nsid in NEEDS if methods[nsid].need in (Need.OPTIONAL, Need.ADMIN)}
+    assert not {nsid for nsid in NEEDS if methods[nsid].need in (AccessLevel.OPTIONAL, AccessLevel.ADMIN)}
 
 
 async def test_permission_set_is_requested_by_name(deployment: Deployment) -> None:

@@ -19,7 +19,7 @@ from aurora_locus.repository import reader
 from aurora_locus.repository.export import export
 from aurora_locus.repository.import_car import import_repository
 from aurora_locus.repository.import_file import receive
-from aurora_locus.repository.model import Committed, HostingStatus
+from aurora_locus.repository.model import DurableCommit, HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from groundwork.database.transaction import Database
 from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
@@ -33,7 +33,7 @@ async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-async def bring(person: HostedRepository, data: bytes, folder: Path, limit: int = 10_000_000) -> Committed | None:
+async def bring(person: HostedRepository, data: bytes, folder: Path, limit: int = 10_000_000) -> DurableCommit | None:
     async with receive(folder, pieces(data), max_bytes=limit, content_length=None) as files:
         return await import_repository(person.repositories, person.did, files, WORKERS)
 

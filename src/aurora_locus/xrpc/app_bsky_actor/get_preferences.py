@@ -2,7 +2,7 @@
 
 from aurora_locus.accounts import preferences
 from aurora_locus.accounts.model import SessionScope
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 NAMESPACE = "app.bsky"
@@ -21,4 +21,4 @@ def has_full_access(call: XrpcCall) -> bool:
     return call.caller is not None and call.caller.scope is SessionScope.FULL
 
 
-METHOD = query("app.bsky.actor.getPreferences", get_preferences, Need.ACCESS)
+METHOD = query("app.bsky.actor.getPreferences", get_preferences, AccessLevel.ACCESS)

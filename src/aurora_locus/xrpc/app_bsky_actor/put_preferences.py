@@ -4,7 +4,7 @@ from functools import partial
 
 from aurora_locus.accounts import preferences
 from aurora_locus.xrpc.app_bsky_actor.get_preferences import NAMESPACE, has_full_access
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 # The stored preferences have their own limit, which the error message names. This limit is higher because of white
@@ -21,4 +21,4 @@ async def put_preferences(call: XrpcCall) -> Outcome:
     return None
 
 
-METHOD = procedure("app.bsky.actor.putPreferences", put_preferences, Need.ACCESS, max_body_bytes=_MAX_BYTES)
+METHOD = procedure("app.bsky.actor.putPreferences", put_preferences, AccessLevel.ACCESS, max_body_bytes=_MAX_BYTES)

@@ -1,7 +1,7 @@
 """Disable invites of an account: it earns no codes until they are enabled again."""
 
 from aurora_locus.moderation import account_actions
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_admin.operator import account_named, audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -14,4 +14,4 @@ async def disable_account_invites(call: XrpcCall) -> Outcome:
     return None
 
 
-METHOD = procedure("com.atproto.admin.disableAccountInvites", disable_account_invites, Need.MODERATOR)
+METHOD = procedure("com.atproto.admin.disableAccountInvites", disable_account_invites, AccessLevel.MODERATOR)

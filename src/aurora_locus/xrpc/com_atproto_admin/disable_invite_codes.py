@@ -1,7 +1,7 @@
 """Disable individual invite codes, or all codes of some accounts."""
 
 from aurora_locus.moderation import account_actions
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import InvalidInput
@@ -27,4 +27,4 @@ async def disable_invite_codes(call: XrpcCall) -> Outcome:
     return None
 
 
-METHOD = procedure("com.atproto.admin.disableInviteCodes", disable_invite_codes, Need.MODERATOR)
+METHOD = procedure("com.atproto.admin.disableInviteCodes", disable_invite_codes, AccessLevel.MODERATOR)

@@ -2,7 +2,7 @@
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import NotFound
@@ -17,4 +17,4 @@ async def get_account_info(call: XrpcCall) -> Outcome:
     return account_view(accounts[0])
 
 
-METHOD = query("com.atproto.admin.getAccountInfo", get_account_info, Need.MODERATOR)
+METHOD = query("com.atproto.admin.getAccountInfo", get_account_info, AccessLevel.MODERATOR)

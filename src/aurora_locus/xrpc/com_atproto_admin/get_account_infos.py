@@ -2,7 +2,7 @@
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import InvalidInput
@@ -21,4 +21,4 @@ async def get_account_infos(call: XrpcCall) -> Outcome:
     return {"infos": [account_view(account) for account in accounts]}
 
 
-METHOD = query("com.atproto.admin.getAccountInfos", get_account_infos, Need.MODERATOR)
+METHOD = query("com.atproto.admin.getAccountInfos", get_account_infos, AccessLevel.MODERATOR)

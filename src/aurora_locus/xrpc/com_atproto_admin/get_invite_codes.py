@@ -1,7 +1,7 @@
 """Return all invite codes, the newest or the most used first."""
 
 from aurora_locus.accounts import invites
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_server.invite_view import invite_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import InvalidInput
@@ -33,4 +33,4 @@ def _parse(cursor: str) -> tuple[int, str]:
     return int(key), code
 
 
-METHOD = query("com.atproto.admin.getInviteCodes", get_invite_codes, Need.MODERATOR)
+METHOD = query("com.atproto.admin.getInviteCodes", get_invite_codes, AccessLevel.MODERATOR)

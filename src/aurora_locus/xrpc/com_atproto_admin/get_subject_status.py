@@ -6,7 +6,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.moderation import takedowns
 from aurora_locus.moderation.subjects import AccountSubject, Subject, blob_of, record_at, subject_value
 from aurora_locus.moderation.takedowns import NO_REFERENCE, SubjectStatus
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import InvalidInput
 
@@ -46,4 +46,4 @@ def _subject(call: XrpcCall) -> Subject:
     raise InvalidInput("", "Name an account (did), a record (uri) or a blob (did and blob).")
 
 
-METHOD = query("com.atproto.admin.getSubjectStatus", get_subject_status, Need.MODERATOR)
+METHOD = query("com.atproto.admin.getSubjectStatus", get_subject_status, AccessLevel.MODERATOR)

@@ -2,7 +2,7 @@
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
@@ -22,4 +22,4 @@ async def search_accounts(call: XrpcCall) -> Outcome:
     return response
 
 
-METHOD = query("com.atproto.admin.searchAccounts", search_accounts, Need.MODERATOR)
+METHOD = query("com.atproto.admin.searchAccounts", search_accounts, AccessLevel.MODERATOR)

@@ -2,7 +2,7 @@
 
 from at_protocol.syntax.did import Did
 from aurora_locus.moderation import notices
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -17,4 +17,4 @@ async def send_email(call: XrpcCall) -> Outcome:
     return {"sent": True}
 
 
-METHOD = procedure("com.atproto.admin.sendEmail", send_email, Need.MODERATOR)
+METHOD = procedure("com.atproto.admin.sendEmail", send_email, AccessLevel.MODERATOR)

@@ -1,7 +1,7 @@
 """Set a new e-mail address for an account. Its owner must confirm it again."""
 
 from aurora_locus.moderation import account_actions
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_admin.operator import account_named, audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -13,4 +13,4 @@ async def update_account_email(call: XrpcCall) -> Outcome:
     return None
 
 
-METHOD = procedure("com.atproto.admin.updateAccountEmail", update_account_email, Need.ADMIN)
+METHOD = procedure("com.atproto.admin.updateAccountEmail", update_account_email, AccessLevel.ADMIN)

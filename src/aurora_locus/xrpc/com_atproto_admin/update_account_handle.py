@@ -2,7 +2,7 @@
 
 from at_protocol.syntax.did import Did
 from aurora_locus.moderation import account_actions
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -13,4 +13,4 @@ async def update_account_handle(call: XrpcCall) -> Outcome:
     return None
 
 
-METHOD = procedure("com.atproto.admin.updateAccountHandle", update_account_handle, Need.ADMIN)
+METHOD = procedure("com.atproto.admin.updateAccountHandle", update_account_handle, AccessLevel.ADMIN)

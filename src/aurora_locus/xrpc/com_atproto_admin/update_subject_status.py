@@ -7,7 +7,7 @@ from aurora_locus.moderation import subject_actions
 from aurora_locus.moderation.subject_actions import SubjectStatusRequest
 from aurora_locus.moderation.subjects import AccountSubject, Subject, parse_subject
 from aurora_locus.moderation.takedowns import NO_REFERENCE
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import InvalidInput
@@ -51,4 +51,4 @@ def _require_sensible(
         raise InvalidInput("takedown", "The reference has characters that cannot be shown.")
 
 
-METHOD = procedure("com.atproto.admin.updateSubjectStatus", update_subject_status, Need.MODERATOR)
+METHOD = procedure("com.atproto.admin.updateSubjectStatus", update_subject_status, AccessLevel.MODERATOR)

@@ -6,7 +6,7 @@ from at_protocol.syntax.did import is_plc
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.own_identity import hosting_of
 from aurora_locus.identity.plc_requests import recommended
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 
@@ -18,4 +18,4 @@ async def get_recommended_did_credentials(call: XrpcCall) -> Outcome:
     return recommended(await hosting_of(call.registry, account), is_plc=is_plc(account.did))
 
 
-METHOD = query("com.atproto.identity.getRecommendedDidCredentials", get_recommended_did_credentials, Need.ACCESS)
+METHOD = query("com.atproto.identity.getRecommendedDidCredentials", get_recommended_did_credentials, AccessLevel.ACCESS)

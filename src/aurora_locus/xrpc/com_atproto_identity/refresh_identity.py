@@ -1,6 +1,6 @@
 """Resolve a whole identity without the cache."""
 
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_identity.identities import identify
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -12,4 +12,4 @@ async def refresh_identity(call: XrpcCall) -> Outcome:
     return await identify(call.registry, call.host.network, call.body["identifier"], fresh=True)
 
 
-METHOD = procedure("com.atproto.identity.refreshIdentity", refresh_identity, Need.ACCESS)
+METHOD = procedure("com.atproto.identity.refreshIdentity", refresh_identity, AccessLevel.ACCESS)

@@ -4,7 +4,7 @@ from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_SIGNATURE
 from aurora_locus.accounts.own_identity import require_plc
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -22,6 +22,6 @@ async def request_plc_operation_signature(call: XrpcCall) -> Outcome:
 METHOD = procedure(
     "com.atproto.identity.requestPlcOperationSignature",
     request_plc_operation_signature,
-    Need.FULL_ACCESS,
+    AccessLevel.FULL_ACCESS,
     charges=per_account(*REQUEST_SIGNATURE),
 )

@@ -9,7 +9,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import Handle, parse_handle
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.federation.upstream import read_whole
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_identity.identities import did_of_handle
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import RemoteFailed, RemoteSlow
@@ -51,4 +51,4 @@ async def _seen_by_app_view(call: XrpcCall, handle: Handle) -> Did | None:
         return None  # the result from the network stays
 
 
-METHOD = query("com.atproto.identity.resolveHandle", resolve_handle, Need.OPTIONAL_LENIENT)
+METHOD = query("com.atproto.identity.resolveHandle", resolve_handle, AccessLevel.OPTIONAL_LENIENT)

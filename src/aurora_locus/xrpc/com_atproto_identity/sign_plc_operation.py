@@ -4,7 +4,7 @@ directory.
 
 from at_protocol.identity import plc_operation
 from aurora_locus.accounts import own_identity
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
@@ -14,4 +14,4 @@ async def sign_plc_operation(call: XrpcCall) -> Outcome:
     return {"operation": plc_operation.to_json(operation)}
 
 
-METHOD = procedure("com.atproto.identity.signPlcOperation", sign_plc_operation, Need.FULL_ACCESS)
+METHOD = procedure("com.atproto.identity.signPlcOperation", sign_plc_operation, AccessLevel.FULL_ACCESS)

@@ -3,7 +3,7 @@
 from aurora_locus.accounts import own_identity
 from aurora_locus.accounts.limits import UPDATE_HANDLE, UPDATE_HANDLE_DAILY
 from aurora_locus.identity.plc_requests import parse_submitted
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -22,6 +22,6 @@ async def submit_plc_operation(call: XrpcCall) -> Outcome:
 METHOD = procedure(
     "com.atproto.identity.submitPlcOperation",
     submit_plc_operation,
-    Need.ACCESS,
+    AccessLevel.ACCESS,
     charges=per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY),
 )

@@ -2,7 +2,7 @@
 
 from aurora_locus.accounts import handle_change
 from aurora_locus.accounts.limits import UPDATE_HANDLE, UPDATE_HANDLE_DAILY
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -16,6 +16,6 @@ async def update_handle(call: XrpcCall) -> Outcome:
 METHOD = procedure(
     "com.atproto.identity.updateHandle",
     update_handle,
-    Need.ACCESS,
+    AccessLevel.ACCESS,
     charges=per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY),
 )

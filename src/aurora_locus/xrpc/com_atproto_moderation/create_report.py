@@ -8,7 +8,7 @@ from at_protocol.syntax.datetime import format_datetime
 from aurora_locus.accounts.limits import CREATE_REPORT
 from aurora_locus.accounts.model import SessionScope
 from aurora_locus.moderation import reports
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import NotSignedIn
@@ -33,5 +33,5 @@ async def create_report(call: XrpcCall) -> Outcome:
 
 
 METHOD = procedure(
-    "com.atproto.moderation.createReport", create_report, Need.ACCESS, charges=per_account(*CREATE_REPORT)
+    "com.atproto.moderation.createReport", create_report, AccessLevel.ACCESS, charges=per_account(*CREATE_REPORT)
 )

@@ -13,7 +13,7 @@ from aurora_locus.accounts.limits import CREATION_POINTS, DELETION_POINTS, UPDAT
 from aurora_locus.repository.commit import MAX_WRITES, commit
 from aurora_locus.repository.model import PreparedWrite, WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_deletion, prepare_record
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_repo.type_resolution import catalogs_for
 from aurora_locus.xrpc.com_atproto_repo.write_responses import commit_meta, optional_cid, result
 from aurora_locus.xrpc.limits import per_account
@@ -96,7 +96,7 @@ def _result(did: Did, write: PreparedWrite) -> dict[str, Any]:
 METHOD = procedure(
     NSID,
     apply_writes,
-    Need.ACCESS,
+    AccessLevel.ACCESS,
     max_body_bytes=WRITE_BODY_BYTES,
     charges=per_account(WRITES, WRITES_DAILY),
     points=_points,

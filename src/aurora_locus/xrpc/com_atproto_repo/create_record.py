@@ -10,7 +10,7 @@ from aurora_locus.accounts.limits import CREATION_POINTS, WRITES, WRITES_DAILY
 from aurora_locus.repository.commit import commit
 from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_record
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_repo.type_resolution import catalogs_for
 from aurora_locus.xrpc.com_atproto_repo.write_responses import optional_cid, write_response
 from aurora_locus.xrpc.limits import per_account
@@ -49,7 +49,7 @@ async def create_record(call: XrpcCall) -> dict[str, Any]:
 METHOD = procedure(
     "com.atproto.repo.createRecord",
     create_record,
-    Need.ACCESS,
+    AccessLevel.ACCESS,
     max_body_bytes=WRITE_BODY_BYTES,
     charges=per_account(WRITES, WRITES_DAILY),
     points=lambda _: CREATION_POINTS,

@@ -8,7 +8,7 @@ from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.accounts.limits import DELETION_POINTS, WRITES, WRITES_DAILY
 from aurora_locus.repository.commit import commit
 from aurora_locus.repository.prepare import prepare_deletion
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_repo.write_responses import commit_meta, optional_cid, swap_record
 from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import XrpcCall, procedure
@@ -31,7 +31,7 @@ async def delete_record(call: XrpcCall) -> dict[str, Any]:
 METHOD = procedure(
     "com.atproto.repo.deleteRecord",
     delete_record,
-    Need.ACCESS,
+    AccessLevel.ACCESS,
     charges=per_account(WRITES, WRITES_DAILY),
     points=lambda _: DELETION_POINTS,
 )

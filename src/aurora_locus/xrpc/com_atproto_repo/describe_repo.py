@@ -7,7 +7,7 @@ import msgspec
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.repository import reader
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import did_of, visible_head
 from groundwork.errors import NotFound
@@ -36,4 +36,4 @@ async def _handle_of(call: XrpcCall, did: Did) -> str:
     return account.handle
 
 
-METHOD = query("com.atproto.repo.describeRepo", describe_repo, Need.OPTIONAL_LENIENT)
+METHOD = query("com.atproto.repo.describeRepo", describe_repo, AccessLevel.OPTIONAL_LENIENT)

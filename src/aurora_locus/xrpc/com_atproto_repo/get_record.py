@@ -4,7 +4,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.json_forms import json_text
 from aurora_locus.repository.reader import find_record
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import JSON, XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import did_of, parse_cid, rev_header, visible_head
 from groundwork.errors import NotFound
@@ -37,4 +37,4 @@ async def get_record(call: XrpcCall) -> XrpcResponse:
     return XrpcResponse(b'{"uri":%b,%b}' % (json_text(uri), form), JSON, headers=rev_header(call, head))
 
 
-METHOD = query(NSID, get_record, Need.OPTIONAL_LENIENT)
+METHOD = query(NSID, get_record, AccessLevel.OPTIONAL_LENIENT)

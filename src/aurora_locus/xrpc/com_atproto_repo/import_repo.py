@@ -19,7 +19,7 @@ from aurora_locus.repository.import_car import import_repository
 from aurora_locus.repository.import_file import import_folder, receive
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import require_importable
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import XrpcCall, procedure
 from groundwork.errors import InvalidInput, Refused, TooMany, Unavailable
@@ -184,7 +184,7 @@ async def _require_pace(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 METHOD = procedure(
     "com.atproto.repo.importRepo",
     import_repo,
-    Need.FULL_ACCESS,
+    AccessLevel.FULL_ACCESS,
     max_body_bytes=_NO_MORE_THAN,
     raw_body=True,
     charges=per_account(IMPORTS),

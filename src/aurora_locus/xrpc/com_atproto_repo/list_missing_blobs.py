@@ -5,7 +5,7 @@ them.
 from typing import Any
 
 from aurora_locus.blobs import queries
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import cid_cursor
 
@@ -25,4 +25,4 @@ async def list_missing_blobs(call: XrpcCall) -> dict[str, Any]:
     return page
 
 
-METHOD = query("com.atproto.repo.listMissingBlobs", list_missing_blobs, Need.ACCESS)
+METHOD = query("com.atproto.repo.listMissingBlobs", list_missing_blobs, AccessLevel.ACCESS)

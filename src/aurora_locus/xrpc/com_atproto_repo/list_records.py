@@ -5,7 +5,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import parse_record_key
 from aurora_locus.repository import reader
 from aurora_locus.repository.json_forms import json_text
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import JSON, XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import bad_cursor, did_of, visible_head
 
@@ -37,4 +37,4 @@ async def list_records(call: XrpcCall) -> XrpcResponse:
     return XrpcResponse(b'{"records":[%b]%b' % (entries, end), JSON)
 
 
-METHOD = query("com.atproto.repo.listRecords", list_records, Need.OPTIONAL_LENIENT)
+METHOD = query("com.atproto.repo.listRecords", list_records, AccessLevel.OPTIONAL_LENIENT)

@@ -9,7 +9,7 @@ from aurora_locus.accounts.limits import UPDATE_POINTS, WRITES, WRITES_DAILY
 from aurora_locus.repository.commit import commit
 from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_record
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_repo.type_resolution import catalogs_for
 from aurora_locus.xrpc.com_atproto_repo.write_responses import optional_cid, swap_record, write_response
 from aurora_locus.xrpc.limits import per_account
@@ -48,7 +48,7 @@ async def put_record(call: XrpcCall) -> dict[str, Any]:
 METHOD = procedure(
     "com.atproto.repo.putRecord",
     put_record,
-    Need.ACCESS,
+    AccessLevel.ACCESS,
     max_body_bytes=WRITE_BODY_BYTES,
     charges=per_account(WRITES, WRITES_DAILY),
     points=lambda _: UPDATE_POINTS,

@@ -7,7 +7,7 @@ from at_protocol.data import json_form
 from aurora_locus.accounts.limits import UPLOADS_DAILY
 from aurora_locus.blobs.uploads import upload
 from aurora_locus.repository.statuses import require_visible
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_upload
 from groundwork.errors import InvalidInput
@@ -58,7 +58,7 @@ def _announced(call: XrpcCall) -> int | None:
 METHOD = procedure(
     "com.atproto.repo.uploadBlob",
     upload_blob,
-    Need.SERVICE,
+    AccessLevel.SERVICE,
     max_body_bytes=_NO_MORE_THAN,
     raw_body=True,
     charges=_charges,

@@ -5,7 +5,7 @@ from typing import Any
 
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
-from aurora_locus.repository.model import Committed, NoSwapRecord, PreparedWrite
+from aurora_locus.repository.model import DurableCommit, NoSwapRecord, PreparedWrite
 from aurora_locus.xrpc.target import parse_cid
 
 
@@ -22,7 +22,7 @@ def swap_record(body: Mapping[str, Any]) -> Cid | NoSwapRecord | None:
     return optional_cid(body, "swapRecord")
 
 
-def commit_meta(committed: Committed | None) -> dict[str, Any]:
+def commit_meta(committed: DurableCommit | None) -> dict[str, Any]:
     """Return the ``commit`` field of a response; nothing if there was no commit."""
     if committed is None:
         return {}
@@ -37,6 +37,6 @@ def result(did: Did, write: PreparedWrite) -> dict[str, Any]:
     return view
 
 
-def write_response(did: Did, write: PreparedWrite, committed: Committed | None) -> dict[str, Any]:
+def write_response(did: Did, write: PreparedWrite, committed: DurableCommit | None) -> dict[str, Any]:
     """Return the response of createRecord and putRecord."""
     return {**result(did, write), **commit_meta(committed)}

@@ -1,7 +1,7 @@
 """Reactivate the caller's account."""
 
 from aurora_locus.accounts import activation, queries
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
@@ -11,4 +11,4 @@ async def activate_account(call: XrpcCall) -> Outcome:
     return None
 
 
-METHOD = procedure("com.atproto.server.activateAccount", activate_account, Need.FULL_ACCESS)
+METHOD = procedure("com.atproto.server.activateAccount", activate_account, AccessLevel.FULL_ACCESS)

@@ -2,7 +2,7 @@
 
 from aurora_locus.accounts import hosting_status, stored_data
 from aurora_locus.repository.model import HostingStatus
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import NotFound, Refused
 
@@ -36,4 +36,4 @@ async def check_account_status(call: XrpcCall) -> Outcome:
     }
 
 
-METHOD = query("com.atproto.server.checkAccountStatus", check_account_status, Need.ACCESS)
+METHOD = query("com.atproto.server.checkAccountStatus", check_account_status, AccessLevel.ACCESS)

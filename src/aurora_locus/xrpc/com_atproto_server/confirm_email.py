@@ -1,7 +1,7 @@
 """Confirm the e-mail address with the token sent to it."""
 
 from aurora_locus.accounts import email_changes
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
@@ -11,4 +11,4 @@ async def confirm_email(call: XrpcCall) -> Outcome:
     return None
 
 
-METHOD = procedure("com.atproto.server.confirmEmail", confirm_email, Need.ACCESS)
+METHOD = procedure("com.atproto.server.confirmEmail", confirm_email, AccessLevel.ACCESS)

@@ -8,7 +8,7 @@ from aurora_locus.accounts.account_requests import AccountRequest, CreatedAccoun
 from aurora_locus.accounts.limits import CREATE_ACCOUNT
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_actions
-from aurora_locus.xrpc.authentication import Need, PdsCaller
+from aurora_locus.xrpc.authentication import AccessLevel, PdsCaller
 from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.com_atproto_server.session_view import document_view
 from aurora_locus.xrpc.limits import per_address
@@ -79,5 +79,5 @@ async def _arrive(registry: Registry, call: XrpcCall, did: Did, request: Account
 
 
 METHOD = procedure(
-    "com.atproto.server.createAccount", create_account, Need.ARRIVAL, charges=per_address(CREATE_ACCOUNT)
+    "com.atproto.server.createAccount", create_account, AccessLevel.ARRIVAL, charges=per_address(CREATE_ACCOUNT)
 )

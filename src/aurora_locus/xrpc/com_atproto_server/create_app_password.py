@@ -2,7 +2,7 @@
 
 from at_protocol.syntax.datetime import format_datetime
 from aurora_locus.accounts import app_passwords
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
@@ -23,4 +23,4 @@ async def create_app_password(call: XrpcCall) -> Outcome:
     }
 
 
-METHOD = procedure("com.atproto.server.createAppPassword", create_app_password, Need.FULL_ACCESS)
+METHOD = procedure("com.atproto.server.createAppPassword", create_app_password, AccessLevel.FULL_ACCESS)

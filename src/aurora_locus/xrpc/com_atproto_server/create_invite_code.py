@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from aurora_locus.moderation import account_actions
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import InvalidInput
@@ -31,4 +31,4 @@ def require_uses(uses: int) -> int:
     return max(uses, 0)
 
 
-METHOD = procedure("com.atproto.server.createInviteCode", create_invite_code, Need.ADMIN)
+METHOD = procedure("com.atproto.server.createInviteCode", create_invite_code, AccessLevel.ADMIN)

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from aurora_locus.moderation import account_actions
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.com_atproto_server.create_invite_code import require_uses
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
@@ -26,4 +26,4 @@ async def create_invite_codes(call: XrpcCall) -> Outcome:
     return {"codes": [{"account": account, "codes": codes} for account, codes in codes_by_account.items()]}
 
 
-METHOD = procedure("com.atproto.server.createInviteCodes", create_invite_codes, Need.ADMIN)
+METHOD = procedure("com.atproto.server.createInviteCodes", create_invite_codes, AccessLevel.ADMIN)

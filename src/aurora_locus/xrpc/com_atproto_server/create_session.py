@@ -5,7 +5,7 @@ from aurora_locus.accounts.limits import SIGN_IN, SIGN_IN_ADDRESS, SIGN_IN_DAILY
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.i18n.language import stated_language
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_server.session_view import session_view
 from aurora_locus.xrpc.limits import all_of, per_address, per_identifier_and_address
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
@@ -45,6 +45,6 @@ async def create_session(call: XrpcCall) -> Outcome:
 METHOD = procedure(
     "com.atproto.server.createSession",
     create_session,
-    Need.OPTIONAL_LENIENT,
+    AccessLevel.OPTIONAL_LENIENT,
     charges=all_of(per_identifier_and_address(SIGN_IN, SIGN_IN_DAILY), per_address(SIGN_IN_ADDRESS)),
 )

@@ -3,7 +3,7 @@
 from at_protocol.syntax.datetime import parse_datetime
 from aurora_locus.accounts import activation, hosting_status
 from aurora_locus.oauth import authorization
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
@@ -30,4 +30,4 @@ async def deactivate_account(call: XrpcCall) -> Outcome:
     return None
 
 
-METHOD = procedure("com.atproto.server.deactivateAccount", deactivate_account, Need.FULL_ACCESS)
+METHOD = procedure("com.atproto.server.deactivateAccount", deactivate_account, AccessLevel.FULL_ACCESS)

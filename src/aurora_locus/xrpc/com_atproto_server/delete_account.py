@@ -3,7 +3,7 @@
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import deletion
 from aurora_locus.accounts.limits import DELETE_ACCOUNT
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.limits import per_address
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -17,5 +17,8 @@ async def delete_account(call: XrpcCall) -> Outcome:
 
 
 METHOD = procedure(
-    "com.atproto.server.deleteAccount", delete_account, Need.OPTIONAL_LENIENT, charges=per_address(DELETE_ACCOUNT)
+    "com.atproto.server.deleteAccount",
+    delete_account,
+    AccessLevel.OPTIONAL_LENIENT,
+    charges=per_address(DELETE_ACCOUNT),
 )

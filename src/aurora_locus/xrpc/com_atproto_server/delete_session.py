@@ -1,7 +1,7 @@
 """Sign out. The refresh token, even an expired one, ends its session."""
 
 from aurora_locus.accounts import sessions
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import NotSignedIn
 
@@ -15,4 +15,4 @@ async def delete_session(call: XrpcCall) -> Outcome:
     return None
 
 
-METHOD = procedure("com.atproto.server.deleteSession", delete_session, Need.REFRESH)
+METHOD = procedure("com.atproto.server.deleteSession", delete_session, AccessLevel.REFRESH)

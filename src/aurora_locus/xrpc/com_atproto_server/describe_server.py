@@ -1,6 +1,6 @@
 """Describe this server and its sign-up conditions."""
 
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 
@@ -21,4 +21,4 @@ async def describe_server(call: XrpcCall) -> Outcome:
     return response
 
 
-METHOD = query("com.atproto.server.describeServer", describe_server, Need.OPTIONAL_LENIENT)
+METHOD = query("com.atproto.server.describeServer", describe_server, AccessLevel.OPTIONAL_LENIENT)

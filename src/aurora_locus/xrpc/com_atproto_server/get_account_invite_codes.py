@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from aurora_locus.accounts import invites
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_server.invite_view import invite_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
@@ -23,4 +23,4 @@ async def get_account_invite_codes(call: XrpcCall) -> Outcome:
     return {"codes": [invite_view(code) for code in codes if not code.is_disabled and (code.left > 0 or with_used)]}
 
 
-METHOD = query("com.atproto.server.getAccountInviteCodes", get_account_invite_codes, Need.FULL_ACCESS)
+METHOD = query("com.atproto.server.getAccountInviteCodes", get_account_invite_codes, AccessLevel.FULL_ACCESS)

@@ -3,7 +3,7 @@
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.accounts import service_tokens
 from aurora_locus.accounts.service_tokens import ServiceTokenRequest
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from aurora_locus.xrpc.permissions import require_rpc, scope_at_services
 from groundwork.errors import NotSignedIn
@@ -26,4 +26,4 @@ async def get_service_auth(call: XrpcCall) -> Outcome:
     return {"token": service_tokens.make(key, did, token_request, call.registry.clock.now())}
 
 
-METHOD = query("com.atproto.server.getServiceAuth", get_service_auth, Need.ACCESS)
+METHOD = query("com.atproto.server.getServiceAuth", get_service_auth, AccessLevel.ACCESS)

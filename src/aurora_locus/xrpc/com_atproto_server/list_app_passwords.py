@@ -2,7 +2,7 @@
 
 from at_protocol.syntax.datetime import format_datetime
 from aurora_locus.accounts import app_passwords
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 
@@ -18,4 +18,4 @@ async def list_app_passwords(call: XrpcCall) -> Outcome:
     }
 
 
-METHOD = query("com.atproto.server.listAppPasswords", list_app_passwords, Need.ACCESS)
+METHOD = query("com.atproto.server.listAppPasswords", list_app_passwords, AccessLevel.ACCESS)

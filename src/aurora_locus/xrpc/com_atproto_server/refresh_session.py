@@ -2,7 +2,7 @@
 
 from aurora_locus.accounts import queries, sessions
 from aurora_locus.repository.model import OF_THE_HOST, HostingStatus
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_server.session_view import session_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import NotSignedIn
@@ -26,4 +26,4 @@ async def refresh_session(call: XrpcCall) -> Outcome:
     return {**await session_view(call.host, account), "accessJwt": pair.access, "refreshJwt": pair.refresh}
 
 
-METHOD = procedure("com.atproto.server.refreshSession", refresh_session, Need.REFRESH)
+METHOD = procedure("com.atproto.server.refreshSession", refresh_session, AccessLevel.REFRESH)

@@ -3,7 +3,7 @@
 from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_DELETION
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -18,6 +18,6 @@ async def request_account_delete(call: XrpcCall) -> Outcome:
 METHOD = procedure(
     "com.atproto.server.requestAccountDelete",
     request_account_delete,
-    Need.FULL_ACCESS,
+    AccessLevel.FULL_ACCESS,
     charges=per_account(*REQUEST_DELETION),
 )

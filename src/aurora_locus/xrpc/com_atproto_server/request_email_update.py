@@ -5,7 +5,7 @@ one requires a code of the second factor, if there is one, otherwise nothing.
 from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_EMAIL_UPDATE
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -25,6 +25,6 @@ async def request_email_update(call: XrpcCall) -> Outcome:
 METHOD = procedure(
     "com.atproto.server.requestEmailUpdate",
     request_email_update,
-    Need.FULL_ACCESS,
+    AccessLevel.FULL_ACCESS,
     charges=per_account(*REQUEST_EMAIL_UPDATE),
 )

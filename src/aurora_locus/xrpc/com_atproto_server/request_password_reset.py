@@ -2,7 +2,7 @@
 
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.limits import per_address
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -16,6 +16,6 @@ async def request_password_reset(call: XrpcCall) -> Outcome:
 METHOD = procedure(
     "com.atproto.server.requestPasswordReset",
     request_password_reset,
-    Need.OPTIONAL_LENIENT,
+    AccessLevel.OPTIONAL_LENIENT,
     charges=per_address(*REQUEST_PASSWORD_RESET),
 )

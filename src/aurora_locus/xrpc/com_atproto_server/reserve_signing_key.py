@@ -8,7 +8,7 @@ from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.limits import RESERVE_KEY
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.limits import per_address
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import Refused
@@ -30,5 +30,8 @@ async def reserve_signing_key(call: XrpcCall) -> Outcome:
 
 
 METHOD = procedure(
-    "com.atproto.server.reserveSigningKey", reserve_signing_key, Need.OPTIONAL_LENIENT, charges=per_address(RESERVE_KEY)
+    "com.atproto.server.reserveSigningKey",
+    reserve_signing_key,
+    AccessLevel.OPTIONAL_LENIENT,
+    charges=per_address(RESERVE_KEY),
 )

@@ -2,7 +2,7 @@
 
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.limits import RESET_PASSWORD
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.limits import per_address
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
@@ -14,5 +14,8 @@ async def reset_password(call: XrpcCall) -> Outcome:
 
 
 METHOD = procedure(
-    "com.atproto.server.resetPassword", reset_password, Need.OPTIONAL_LENIENT, charges=per_address(RESET_PASSWORD)
+    "com.atproto.server.resetPassword",
+    reset_password,
+    AccessLevel.OPTIONAL_LENIENT,
+    charges=per_address(RESET_PASSWORD),
 )

@@ -1,7 +1,7 @@
 """Revoke an app password and end the sessions that were opened with it."""
 
 from aurora_locus.accounts import app_passwords
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.database.transaction import Writer
 
@@ -19,4 +19,4 @@ async def revoke_app_password(call: XrpcCall) -> Outcome:
     return None
 
 
-METHOD = procedure("com.atproto.server.revokeAppPassword", revoke_app_password, Need.ACCESS)
+METHOD = procedure("com.atproto.server.revokeAppPassword", revoke_app_password, AccessLevel.ACCESS)

@@ -1,7 +1,7 @@
 """Change the account's e-mail address."""
 
 from aurora_locus.accounts import email_changes, queries
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import Refused
 
@@ -24,4 +24,4 @@ async def update_email(call: XrpcCall) -> Outcome:
     return None
 
 
-METHOD = procedure("com.atproto.server.updateEmail", update_email, Need.FULL_ACCESS)
+METHOD = procedure("com.atproto.server.updateEmail", update_email, AccessLevel.FULL_ACCESS)

@@ -4,7 +4,7 @@ from typing import Any
 
 from at_protocol.syntax.did import Did
 from aurora_locus.repository.model import HostingStatus
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import XrpcCall, query
 
 
@@ -16,4 +16,4 @@ async def get_repo_status(call: XrpcCall) -> dict[str, Any]:
     return {"did": head.did, "active": False, "status": head.status.value}
 
 
-METHOD = query("com.atproto.sync.getRepoStatus", get_repo_status, Need.OPTIONAL_LENIENT)
+METHOD = query("com.atproto.sync.getRepoStatus", get_repo_status, AccessLevel.OPTIONAL_LENIENT)

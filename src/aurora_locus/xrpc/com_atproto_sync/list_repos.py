@@ -8,7 +8,7 @@ from typing import Any
 from aurora_locus.accounts.limits import LIST_REPOS
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import Head, HostingStatus
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_sync.own_host import require_enumerable
 from aurora_locus.xrpc.limits import per_address
 from aurora_locus.xrpc.method import XrpcCall, query
@@ -45,4 +45,4 @@ def _repo_view(head: Head) -> dict[str, Any]:
     return view if head.status is HostingStatus.ACTIVE else {**view, "status": head.status.value}
 
 
-METHOD = query("com.atproto.sync.listRepos", list_repos, Need.OPTIONAL_LENIENT, charges=per_address(LIST_REPOS))
+METHOD = query("com.atproto.sync.listRepos", list_repos, AccessLevel.OPTIONAL_LENIENT, charges=per_address(LIST_REPOS))

@@ -4,7 +4,7 @@ host.
 
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import OperatorAction
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import XrpcCall, procedure
 from groundwork.errors import Forbidden, Refused
@@ -29,4 +29,4 @@ async def request_crawl(call: XrpcCall) -> None:
     await host.crawl_requests.ask_now()
 
 
-METHOD = procedure("com.atproto.sync.requestCrawl", request_crawl, Need.ADMIN)
+METHOD = procedure("com.atproto.sync.requestCrawl", request_crawl, AccessLevel.ADMIN)

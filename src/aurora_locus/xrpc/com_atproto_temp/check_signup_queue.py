@@ -2,7 +2,7 @@
 before they show anything.
 """
 
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import AccessLevel
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 
@@ -11,4 +11,4 @@ async def check_signup_queue(_call: XrpcCall) -> Outcome:
     return {"activated": True}
 
 
-METHOD = query("com.atproto.temp.checkSignupQueue", check_signup_queue, Need.ACCESS)
+METHOD = query("com.atproto.temp.checkSignupQueue", check_signup_queue, AccessLevel.ACCESS)
