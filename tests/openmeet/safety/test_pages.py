@@ -11,7 +11,9 @@ from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events import co_host_queries, ownership
 from openmeet.domain.moderation import blocks
+from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subject
 from openmeet.domain.safety import actions as safety
+from openmeet.web.safety.pages import PER_PAGE
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, event_by, person, sign_up, signed_in, site_on
 
@@ -187,3 +189,41 @@ async def test_a_blocked_person_is_offered_no_chat(site: Site) -> None:
         async with signed_in(site, who.user_id) as client:
             shown = (await client.get(f"/events/{event.slug}")).text
         assert (f"/events/{event.slug}/chat" in shown, "Ask the hosts" in shown) == (is_offered, is_offered)
+
+
+async def test_long_lists_of_blocks_mutes_and_reports_are_paged(site: Site) -> None:
+    """Each of the lists has its own pages, which together show everything once."""
+    number = PER_PAGE + 2
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, await person(tx, "Host"))
+        others = [await person(tx, f"Other {one:03}") for one in range(number)]
+        for one in others:
+            await actions.answer(tx, one, event.slug, RsvpReply.GOING)
+        await actions.answer(tx, ana, event.slug, RsvpReply.GOING)
+        for one in others:
+            await safety.mute(tx, ana, Subject(ModeratedKind.PERSON, one.user_id))
+            await safety.report(tx, ana, ModeratedKind.PERSON, one.user_id, ReportReason.SPAM, "")
+            await safety.block(tx, ana, one.user_id)
+    async with signed_in(site, ana.user_id) as browser:
+        first = (await browser.get("/settings/safety")).text
+        for name in ("blocked", "muted", "reports"):
+            (following,) = re.findall(rf'href="(/settings/safety\?{name}=[^"#]+)#{name}"', first)
+            second = (await browser.get(following)).text
+            counts = [len(rows_of(text, name)) for text in (first, second)]
+            assert counts == [PER_PAGE, 2], name
+            assert f"?{name}=" not in second
+            if name != "reports":
+                listed = section_of(first, name) + section_of(second, name)
+                assert sorted(re.findall(r'name="subject" value="([^"]+)"', listed)) == sorted(
+                    one.user_id for one in others
+                )
+        assert (await browser.get("/settings/safety?muted=x")).status_code == 400
+
+
+def section_of(page: str, name: str) -> str:
+    return page.partition(f'aria-labelledby="{name}"')[2].partition("</section>")[0]
+
+
+def rows_of(page: str, name: str) -> list[str]:
+    return re.findall("<li>", section_of(page, name))

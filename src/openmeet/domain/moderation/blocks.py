@@ -237,7 +237,7 @@ async def apply_to_new_host(tx: Transaction, host: UserId) -> None:
 
 
 async def blocked_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[Block]:
-    """Users that a user has blocked, newest first. Not paged, because people add entries one at a time."""
+    """Users that a user has blocked, newest first."""
     rows = await reader.fetch(
         f"""
         select b.blocked_id, u.display_name, b.created_at

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +18,7 @@ from openmeet.domain.groups.queries import role_in
 from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import REASON_LABELS, ModeratedKind, ReportOutcome, Subject
 from openmeet.domain.page_paths import event_path
-from openmeet.domain.paging import Page
+from openmeet.domain.paging import Page, page_of
 from openmeet.domain.safety import actions, subjects
 from openmeet.domain.safety.subjects import ReportedSubject
 from openmeet.domain.sign_in.model import check_email
@@ -31,7 +32,9 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/settings/safety"
-_MAX_REPORTS: Final = 50
+PER_PAGE: Final = 50
+# The lists of the page: the name of the parameter with the cursor, which is also the fragment.
+_LISTS: Final = ("blocked", "muted", "reports")
 _PLACES: Final = {
     "/events/{slug}/report": ModeratedKind.EVENT,
     "/series/{slug}/report": ModeratedKind.SERIES,
@@ -94,11 +97,19 @@ async def report(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
+    """The caller's blocks, mutes and reports, newest first. Each list has its own cursor in the query."""
     caller = caller_of(request)
+    of_blocks, of_mutes, of_reports = (_page_of(request, name) for name in _LISTS)
     async with database_of(request).reader() as reader:
-        blocked = await blocks.blocked_by(reader, caller.user_id)
-        muted = await blocks.mutes_of(reader, caller.user_id)
-        reports_made = await reports.of_person(reader, caller.user_id, Page(_MAX_REPORTS))
+        blocked, next_blocks = of_blocks.cut(
+            await blocks.blocked_by(reader, caller.user_id, of_blocks), lambda one: (one.since, one.subject.id)
+        )
+        muted, next_mutes = of_mutes.cut(
+            await blocks.mutes_of(reader, caller.user_id, of_mutes), lambda one: (one[1], one[0].id)
+        )
+        reports_made, next_reports = of_reports.cut(
+            await reports.of_person(reader, caller.user_id, of_reports), lambda one: (one.created_at, one.id)
+        )
         people = [one.subject for one in blocked]
         described = await subjects.described(
             reader, [*people, *(subject for subject, _ in muted), *(one.subject for one in reports_made)]
@@ -114,6 +125,7 @@ async def show(request: Request) -> Response:
             for subject, since in muted
         ]
         now = reader.now
+    following = zip(_LISTS, (next_blocks, next_mutes, next_reports), strict=True)
     context = {
         "blocked": kept_away,
         "muted": rows,
@@ -122,9 +134,15 @@ async def show(request: Request) -> Response:
             (_KIND_CODES[one.subject.kind], one.created_at, REASON_LABELS[one.reason], _OUTCOMES[one.outcome])
             for one in reports_made
         ],
+        "more": {name: cursor and f"{PATH}?{urlencode({name: cursor})}#{name}" for name, cursor in following},
         "now": now,
     }
     return page(request, "safety/safety.html", context)
+
+
+def _page_of(request: Request, name: str) -> Page:
+    """The requested page of one of the lists. Raises InvalidInput (``cursor``)."""
+    return page_of(str(PER_PAGE), request.query_params.get(name, ""))
 
 
 async def _name_and_path(
