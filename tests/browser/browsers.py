@@ -255,7 +255,7 @@ async def small_targets(page: Page) -> list[str]:
         """() => [...document.querySelectorAll('a, button:not([aria-hidden]), input:not([type=hidden]), select, textarea, summary')]
           .filter((one) => {
             const box = one.getBoundingClientRect();
-            const inText = one.closest('p, .prose, .skip, .event-card h2, .event-card h3, .event-card h4, .event-tile h3, .next-up h2, .next-up h3, .week, .group-card h2, .group-card h3, .cal-bars');
+            const inText = one.closest('p, .prose, .skip, .embed .row h2, .event-card h2, .event-card h3, .event-card h4, .event-tile h3, .next-up h2, .next-up h3, .week, .group-card h2, .group-card h3, .cal-bars');
             const label = one.matches('[type=radio], [type=checkbox]') && one.closest('label');
             const labelled = label && label.getBoundingClientRect().height >= 43.5;
             return box.width && box.height && box.height < 43.5 && !inText && !labelled;

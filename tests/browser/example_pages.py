@@ -57,6 +57,9 @@ QUESTIONS = (
     RegistrationQuestion("q1", "What do you eat?", ("Everything", "Vegan"), is_required=True),
     RegistrationQuestion("q2", "W" * 90),
 )
+# The examples that visitors see who are not signed in, and further pages for them.
+FOR_VISITORS = ("home", "event", "cancelled event", "series", "new", "answer as guest", "absent", "code")
+DOORS = {"sign in": "/sign-in", "no code": "/sign-in/code?challenge=x", "components": "/dev/components"}
 LONG = "An evening with an unusually long title, Donaudampfschifffahrtsgesellschaftskapitän included"
 
 
@@ -233,7 +236,6 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "privacy": "/privacy",
         "accessibility": "/accessibility",
         "api": "/api",
-        "what is shared": "/settings/publishing",
         "changing the e-mail address": "/settings/email",
         "joining two accounts": "/settings/join",
         "what one reads": "/my/reading",

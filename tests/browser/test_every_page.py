@@ -20,7 +20,7 @@ from tests.browser.browsers import (
     sideways,
     unfold_all,
 )
-from tests.browser.example_pages import add_examples
+from tests.browser.example_pages import DOORS, FOR_VISITORS, add_examples
 from tests.browser.page_problems import problems_of_pages
 from tests.external_dependencies import needs
 
@@ -39,9 +39,8 @@ async def test_pages_are_usable(browser, openmeet, part: int):
 
 async def test_public_pages_are_usable(browser, openmeet):
     _, paths = await add_examples(openmeet)
-    names = ("home", "event", "cancelled event", "series", "new", "answer as guest", "absent", "code")
-    more = {"sign in": "/sign-in", "no code": "/sign-in/code?challenge=x", "components": "/dev/components"}
-    assert await problems_of_pages(browser, openmeet, {name: paths[name] for name in names} | more, None) == []
+    visible = {name: paths[name] for name in FOR_VISITORS} | DOORS
+    assert await problems_of_pages(browser, openmeet, visible, None) == []
 
 
 PALE = "color: #bbb; background: #fff"

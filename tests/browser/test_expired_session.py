@@ -7,6 +7,7 @@ from playwright.async_api import expect
 
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
+from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, ask_for_code, context, enter_code, sideways
 from tests.external_dependencies import needs
 from tests.openmeet.site_under_test import event_by, person
@@ -36,6 +37,8 @@ async def test_a_form_survives_the_end_of_the_session(browser, openmeet, script,
         await enter_code(page, openmeet)
         await page.get_by_role("heading", name="You’re signed in again").wait_for()
         assert not await sideways(page)
+        if script:
+            assert await complaints(page) == []
         await page.get_by_role("button", name="Send it").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text(TITLE)
         assert page.url.partition("?")[0].endswith(f"/events/{event.slug}")

@@ -1,101 +1,17 @@
-"""The pages for reporting and blocking and the moderators' pages are usable at phone and desktop width, in one colour
-scheme each.
+"""The pages for reporting and blocking and the moderators' pages are usable, with the same checks as
+``test_every_page``.
 """
 
-import os
+from playwright.async_api import Browser
 
-import pytest
-
-from groundwork.database.transaction import Transaction
-from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import as_group_of_event
-from openmeet.domain.moderation import moderators, newcomers, policy, visibility
-from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, ReportReason, Subject, SubjectVisibility
-from openmeet.domain.moderation.newcomers import EventCount
-from openmeet.domain.moderation_effects import actions
-from openmeet.domain.safety import actions as safety
-from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionTransport
-from openmeet.domain.users.model import Caller
-from tests.browser.accessibility import complaints
-from tests.browser.browsers import DESK, PHONE, context, sideways, small_targets
+from tests.browser.browsers import Deployment
+from tests.browser.moderation_examples import add_moderation_examples
+from tests.browser.page_problems import problems_of_pages
 from tests.external_dependencies import needs
-from tests.openmeet.groups.people import group_by
-from tests.openmeet.site_under_test import details, event_by, person
 
 pytestmark = needs("chromium")
 
-LONG = "An evening with an unusually long title, Donaudampfschifffahrtsgesellschaftskapitän included"
 
-
-async def add_examples(tx: Transaction, mo: Caller) -> dict[str, str]:
-    """Create content for each page, and leave no queue empty."""
-    ana, ben, cleo = [
-        await person(tx, name) for name in ("Ana Lindqvist", "Ben", "Cleopatra Montgomery-Featherstonehaugh")
-    ]
-    await moderators.appoint(tx, mo.user_id, by=None)
-    event = await event_by(tx, ana, title=LONG, description="Buy them all at https://pills.example/now\n\nCheap!")
-    group = await group_by(tx, ana, name="Friends of pills")
-    in_group = await events.create(tx, ana, details(title="Pills together"), group=as_group_of_event(group))
-    own = await event_by(tx, mo, title="Tea of the moderator")
-    words = "It sells something else than it says. " * 6
-    for who in (ben, cleo):
-        await safety.report(tx, who, ModeratedKind.EVENT, event.slug, ReportReason.SPAM, words)
-        await safety.report(tx, who, ModeratedKind.GROUP, group.slug, ReportReason.MISLEADING, "")
-    await safety.report(tx, mo, ModeratedKind.PERSON, ana.user_id, ReportReason.ABUSE, "")
-    await safety.block(tx, mo, cleo.user_id)
-    await safety.mute(tx, mo, Subject(ModeratedKind.PERSON, ben.user_id))
-    await safety.mute(tx, mo, Subject(ModeratedKind.GROUP, group.id))
-    dids = [f"did:plc:{letter * 24}" for letter in "abc"]
-    await newcomers.count_new_events(tx, [EventCount(did, "spam.example", 9) for did in dids])
-    await visibility.hold(tx, [Subject(ModeratedKind.DID, did) for did in dids], SubjectVisibility.BURST)
-    await visibility.hold(tx, [Subject(ModeratedKind.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
-    step = await actions.decide(tx, mo, Subject(ModeratedKind.DID, dids[0]), SubjectVisibility.HIDDEN, "")
-    await actions.undo(tx, mo, step.action_id)
-    await actions.decide(
-        tx, mo, Subject(ModeratedKind.HOST, "https://pds.spam.example"), SubjectVisibility.HIDDEN, "Nothing but spam."
-    )
-    await actions.decide(
-        tx, mo, Subject(ModeratedKind.EVENT, own.id), SubjectVisibility.HIDDEN, "An example of what hosts read."
-    )
-    await policy.change(tx, ModerationPolicy(holds_first_events=True), by=mo.user_id)
-    return {
-        "report": f"/events/{in_group.slug}/report",
-        "safety": "/settings/safety",
-        "queue": "/moderation",
-        "waiting": "/moderation/waiting",
-        "hidden": "/moderation/hidden",
-        "log": "/moderation/log",
-        "rules": "/moderation/rules",
-        "event": f"/moderation/things/event/{event.id}",
-        "person": f"/moderation/things/person/{ana.user_id}",
-        "own": f"/events/{own.slug}",
-    }
-
-
-@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (DESK, "light")])
-async def test_pages_of_moderation_are_usable(browser, openmeet, size, scheme):
-    async with openmeet.db.transaction() as tx:
-        mo = await person(tx, "Mo")
-    async with openmeet.db.transaction() as tx:
-        paths = await add_examples(tx, mo)
-        # Reported before it is held for review, while other people can still see it.
-        await visibility.release(
-            tx,
-            [(await tx.fetch_one("select id from users where display_name = 'Ana Lindqvist'"))["id"]],
-            SubjectVisibility.FIRST_EVENT,
-        )
-        session = await sign_in.open_session(tx, mo.user_id, SessionTransport.BROWSER)
-    found = []
-    async with context(browser, openmeet, viewport=size, color_scheme=scheme) as opened:
-        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
-        page = await opened.new_page()
-        for name, path in paths.items():
-            answer = await page.goto(path)
-            found += [f"{name}: {answer.status}"] if answer is None or answer.status != 200 else []
-            if os.environ.get("SHOTS"):
-                await page.screenshot(path=f"{os.environ['SHOTS']}/{name}-{scheme}.png", full_page=True)
-            found += [f"{name}: {await sideways(page)} px sideways"] if await sideways(page) > 0 else []
-            found += [f"{name}: small target {target}" for target in await small_targets(page)]
-            found += [f"{name}: {one}" for one in await complaints(page)]
-    assert found == []
+async def test_pages_of_moderation_are_usable(browser: Browser, openmeet: Deployment) -> None:
+    token, paths = await add_moderation_examples(openmeet)
+    assert await problems_of_pages(browser, openmeet, paths, token) == []

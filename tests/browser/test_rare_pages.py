@@ -8,27 +8,26 @@ from pathlib import Path
 from playwright.async_api import Browser, expect
 
 from groundwork.clock import HandClock
-from groundwork.queue.embedded import EmbeddedQueue
-from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.content import Content
 from openmeet.domain.series import actions as series
 from openmeet.domain.series.model import Timing
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
-from openmeet.network.status import SyncDependencies
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.browser.browsers import PHONE, Deployment, context, deployment
+from tests.browser.network_examples import add_network_examples, site_of_network
+from tests.browser.operator_examples import OPERATORS, add_operator_examples
 from tests.browser.page_problems import FAILURES, problems_of_pages
+from tests.browser.rare_examples import add_rare_examples
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
-from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
-from tests.openmeet.groups.people import group_by
+from tests.openmeet.deployment import Deployment as Network
+from tests.openmeet.deployment import deployment as network
 from tests.openmeet.imports.sample_files import TWO_EVENTS_CALENDAR
-from tests.openmeet.ingestion.network import HERE
-from tests.openmeet.series.practice import weekly
-from tests.openmeet.site_under_test import change_services, event_by, person
+from tests.openmeet.site_under_test import event_by, person
+
+__all__ = ["network"]
 
 pytestmark = needs("chromium")
 
@@ -58,34 +57,14 @@ async def test_import_page_is_usable(browser: Browser, openmeet: Deployment) -> 
 
 
 async def test_rarely_opened_pages_are_usable(browser: Browser, openmeet: Deployment) -> None:
-    """For a host: embeds of everything that has one, new links of unlisted things, one person of a chat, a poll, reports,
-    and the page after a code was requested.
-    """
-    async with openmeet.db.transaction() as tx:
-        ana, ben = await person(tx, "Ana Lindqvist"), await person(tx, "Ben")
-        event = await event_by(tx, ana, visibility="unlisted")
-        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        await send_text(tx, ben, await room_of(tx, ben, subject_of_event(event)), "Tea?")
-        timing = weekly(start=datetime.fromisoformat("2026-03-03T18:00"))
-        practice = await series.create(tx, ana, Content("Practice"), timing)
-        group = await group_by(tx, ben, name="Readers", visibility="public")
-        hidden = await group_by(tx, ana, name="Singers", visibility="unlisted")
-        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
-    paths = {
-        "embed a series": f"/series/{practice.slug}/embed",
-        "embed a group": f"/groups/{group.slug}/embed",
-        "embed a host": f"/people/{ana.user_id}/embed",
-        "embed a search": "/search/embed?q=tea",
-        "new link of an event": f"/events/{event.slug}/new-link",
-        "new link of a group": f"/groups/{hidden.slug}/new-link",
-        "one person of a chat": f"/events/{event.slug}/chat/people/{ben.user_id}",
-        "a poll": f"/events/{event.slug}/chat/poll",
-        "report a group": f"/groups/{group.slug}/report",
-        "report a person": f"/people/{ben.user_id}/report",
-        "code for another account": "/settings/join/code?challenge=x",
-    }
-    assert await statuses(browser, openmeet, paths, token) == dict.fromkeys(paths, 200)
+    token, paths = await add_rare_examples(openmeet)
     assert await problems_of_pages(browser, openmeet, paths, token) == []
+
+
+async def test_pages_of_the_network_are_usable(browser: Browser, network: Network, tmp_path: Path) -> None:
+    async with site_of_network(network, tmp_path / "mail") as site:
+        for token, paths in await add_network_examples(network, site):
+            assert await problems_of_pages(browser, site, paths, token) == []
 
 
 async def test_phones_show_all_of_how_often_a_series_repeats(browser: Browser, openmeet: Deployment) -> None:
@@ -101,16 +80,11 @@ async def test_phones_show_all_of_how_often_a_series_repeats(browser: Browser, o
         assert await words.evaluate("(one) => one.scrollWidth <= one.clientWidth")
 
 
-async def test_operators_page_is_usable(
+async def test_operators_pages_are_usable(
     browser: Browser, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
 ) -> None:
-    db = await make_sqlite("openmeet")
-    queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
-    installation = await make_sqlite("openmeet.network.firehose", clock=clock)
-    async with deployment(db, clock, tmp_path / "mail", operators=("ana@example.org",)) as site:
-        change_services(site.app, sync_dependencies=SyncDependencies(installation, queue, HERE))
-        token = await session_of(site, "Ana")
-        paths = {"operating": "/operating", "flags": "/operating/flags"}
+    async with deployment(await make_sqlite("openmeet"), clock, tmp_path / "mail", operators=OPERATORS) as site:
+        token, paths = await add_operator_examples(site, make_sqlite, clock)
         assert await problems_of_pages(browser, site, paths, token) == []
 
 
