@@ -7,10 +7,10 @@ import tracemalloc
 import pytest
 from aiohttp import web
 from tests.at_network.peers import EveryName, certificate, drop, serve
+from tests.did_documents import account_document
 
 from at_network.did_resolver import DidResolver, DidSettings
 from at_protocol.crypto import k256
-from at_protocol.identity.did_document import account_document
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.handle import parse_handle
 from groundwork.clock import HOUR, MINUTE

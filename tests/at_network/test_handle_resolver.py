@@ -5,12 +5,12 @@ from contextlib import AsyncExitStack
 import pytest
 from aiohttp import web
 from tests.at_network.peers import EveryName, certificate, name_server, serve
+from tests.did_documents import account_document
 
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleLookups, HandleResolver, HandleSettings
 from at_network.txt_records import Dns
 from at_protocol.crypto import k256
-from at_protocol.identity.did_document import account_document
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.handle import INVALID, parse_handle
 from groundwork.clock import HOUR, MINUTE

@@ -22,6 +22,7 @@ from plc_directory.app import create_app, probes_of
 from plc_directory.store import OperationLimits
 from tests.databases import MakeDatabase
 from tests.plc_directory.operations import genesis_operation, key_named
+from tests.plc_logs import validate_log
 
 
 def following(before: PlcOperation | Tombstone, handle: str, signer: str) -> PlcOperation:
@@ -232,4 +233,4 @@ async def test_its_own_audit_log_validates(directory: Client, clock: HandClock) 
         )
         for line in audit
     ]
-    assert len(plc_log.validate_log(did, entries)) == 2
+    assert len(validate_log(did, entries)) == 2

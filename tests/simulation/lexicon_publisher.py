@@ -14,16 +14,16 @@ from at_network.txt_records import Dns
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
-from at_protocol.identity.did_document import account_document
 from at_protocol.lexicon.publication import COLLECTION, authority_name
 from at_protocol.repo.build import build
 from at_protocol.repo.commit import sign_commit
-from at_protocol.repo.proof import write_record_proof
 from at_protocol.syntax import tid
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from groundwork.http.server import serving
 from tests.at_network.peers import NameServer, name_server
+from tests.did_documents import account_document
+from tests.record_proofs import write_record_proof
 
 
 def lexicon(nsid: str, properties: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from at_protocol.crypto import k256
 from at_protocol.crypto.did_key import (
     LEGACY_TYPES,
     PublicKey,
-    format_multikey,
     parse_did_key,
     parse_legacy_multibase,
     parse_multikey,
@@ -203,13 +202,3 @@ def _suite_of(did_key: str) -> str | None:
     except Malformed:
         return None
     return _K256_CONTEXT if isinstance(key, k256.K256PublicKey) else _P256_CONTEXT
-
-
-def account_document(did: Did, *, handle: Handle | None, key: PublicKey, pds: str) -> dict[str, object]:
-    """Build the document of an ordinary account, as a did:web account publishes it. ``pds`` is ``https://host``."""
-    return build_did_document(
-        did,
-        also_known_as=[] if handle is None else [f"at://{handle}"],
-        verification_methods={ATPROTO_KEY: "did:key:" + format_multikey(key)},
-        services={PDS_SERVICE: DidService(PDS_TYPE, pds)},
-    )

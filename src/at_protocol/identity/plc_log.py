@@ -10,8 +10,8 @@
 Everything is a function of a log, an operation and a time.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from at_protocol.data.cid import Cid
@@ -97,28 +97,6 @@ def _genesis(did: Did, operation: AnyOperation) -> Cid:
     if derived_did != did:
         raise OperationRefused(PlcRefusal.GENESIS_HASH, derived_did, f"its hash is not {did}")
     return cid_of(operation)
-
-
-def append_to_log(log: Sequence[PlcLogEntry], acceptance: Acceptance) -> list[PlcLogEntry]:
-    """Return the log after an acceptance."""
-    nullified = set(acceptance.nullified)
-    return [replace(entry, nullified=True) if entry.cid in nullified else entry for entry in log] + [acceptance.entry]
-
-
-def validate_log(did: Did, entries: Iterable[PlcLogEntry]) -> list[PlcLogEntry]:
-    """Replay an audit log in order and return the current chain. Raises OperationRefused for an invalid step or entry."""
-    entries_in_order = list(entries)
-    log: list[PlcLogEntry] = []
-    for entry in entries_in_order:
-        acceptance = accept(log, did, entry.operation, entry.created_at)
-        if acceptance.entry.cid != entry.cid:
-            raise OperationRefused(PlcRefusal.IMPROPER_OPERATION, str(entry.cid), "the CID is not the operation's")
-        log = append_to_log(log, acceptance)
-    if not log:
-        raise OperationRefused(PlcRefusal.IMPROPER_OPERATION, did, "an empty log")
-    if [entry.nullified for entry in log] != [entry.nullified for entry in entries_in_order]:
-        raise OperationRefused(PlcRefusal.MISORDERED_OPERATION, did, "the log marks other operations as nullified")
-    return [entry for entry in log if not entry.nullified]
 
 
 def current(log: Sequence[PlcLogEntry]) -> PlcOperation | None:

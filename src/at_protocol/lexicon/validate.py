@@ -10,7 +10,7 @@ from collections.abc import Callable
 from at_protocol.failures import Malformed, Misuse
 from at_protocol.lexicon.catalog import Catalog, Check
 from at_protocol.lexicon.compiler import compile_field, compile_named
-from at_protocol.lexicon.document import Body, ObjectType, ProcedureType, RecordType, SubscriptionType, full_reference
+from at_protocol.lexicon.document import Body, ObjectType, ProcedureType, RecordType, SubscriptionType
 from at_protocol.lexicon.scalars import LexiconViolation, Strictness, name_of_type
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
@@ -78,19 +78,6 @@ def validate_output(catalog: Catalog, nsid: str, value: object) -> None:
     if method is None or isinstance(method, SubscriptionType):
         raise Malformed("output", nsid, "no method of this name is known here")
     _run_body(catalog, nsid, "output", method.output, value)
-
-
-def validate_message(catalog: Catalog, nsid: str, type_: str, value: object) -> None:
-    """Validate the body of a stream message. ``type_`` is the ``t`` of its header (``#commit``); bodies have no
-    ``$type``.
-    """
-    method = catalog.find_method(nsid)
-    if not isinstance(method, SubscriptionType):
-        raise Malformed("message", nsid, "no subscription of this name is known here")
-    reference = full_reference(type_, nsid)
-    if reference not in {full_reference(ref, nsid) for ref in method.message.schema.refs}:
-        raise Malformed("message", type_, "the stream has no messages of this type")
-    _run(compile_named(catalog, reference, Strictness.BODY), value, "message")
 
 
 def _run_body(catalog: Catalog, nsid: str, part: str, body: Body | None, value: object) -> None:

@@ -11,7 +11,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo import car
 from at_protocol.repo.commit import Commit, parse_commit, verify_commit
-from at_protocol.repo.mst import MissingBlock, Source, Tree
+from at_protocol.repo.mst import MissingBlock, Tree
 from at_protocol.repo.node import Node
 from at_protocol.syntax.did import Did
 
@@ -56,18 +56,6 @@ def write_proof(commit: Cid, tree_path: TreePath, blocks_by_cid: Mapping[Cid, by
     if tree_path.cid is not None:
         blocks.append((tree_path.cid, blocks_by_cid[tree_path.cid]))
     return b"".join(car.write([commit], blocks))
-
-
-def write_record_proof(commit: Commit, path: str, source: Source) -> bytes:
-    """Do the same as ``write_proof`` with one source for all blocks. Raises MissingBlock if it lacks one."""
-    tree_path = path_proof(Tree(commit.data, source), path)
-    blocks = {commit.cid: commit.block}
-    if tree_path.cid is not None:
-        record = source(tree_path.cid)
-        if record is None:
-            raise MissingBlock(tree_path.cid)
-        blocks[tree_path.cid] = record
-    return write_proof(commit.cid, tree_path, blocks)
 
 
 def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> RecordProof:

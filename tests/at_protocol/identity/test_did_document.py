@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.did_documents import account_document
 from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.crypto import k256, p256
@@ -12,7 +13,6 @@ from at_protocol.crypto.did_key import format_did_key, format_multikey
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import (
     DidService,
-    account_document,
     build_did_document,
     host_url,
     parse_did_document,

@@ -6,13 +6,14 @@ from base64 import b32encode
 from dataclasses import replace
 
 import pytest
+from tests.plc_logs import append_to_log, validate_log
 
 from at_protocol.crypto import k256, p256
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Misuse
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_log import RECOVERY_WINDOW_US, PlcLogEntry, accept, append_to_log, validate_log
+from at_protocol.identity.plc_log import RECOVERY_WINDOW_US, PlcLogEntry, accept
 from at_protocol.identity.plc_operation import (
     OperationRefused,
     PlcRefusal,

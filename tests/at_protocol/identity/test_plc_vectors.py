@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.external_dependencies import fixture_path, needs
+from tests.plc_logs import validate_log
 
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.identity import plc_log, plc_operation
-from at_protocol.identity.plc_log import PlcLogEntry, validate_log
+from at_protocol.identity.plc_log import PlcLogEntry
 from at_protocol.identity.plc_operation import LegacyCreate, OperationRefused, PlcRefusal, Tombstone, parse_operation
 from at_protocol.syntax.datetime import parse_datetime
 from at_protocol.syntax.did import parse_did

@@ -15,7 +15,6 @@ from at_protocol.lexicon.linter import parse_document
 from at_protocol.lexicon.scalars import Strictness, count_graphemes
 from at_protocol.lexicon.validate import (
     validate_input,
-    validate_message,
     validate_output,
     validate_parameters,
     validate_record,
@@ -420,17 +419,6 @@ def test_decoded_parameters_are_checked():
         validate_parameters(
             Catalog(), "com.atproto.repo.listRecords", {"repo": "a.b", "collection": "a.b.c", "limit": 101}
         )
-
-
-def test_type_of_a_stream_message_is_in_its_header():
-    """A stream message's type comes from its frame header; the body has no ``$type``."""
-    stream = "com.atproto.sync.subscribeRepos"
-    body = {"did": "did:plc:abc", "seq": 1, "time": "2026-01-01T00:00:00Z"}
-    validate_message(Catalog(), stream, "#identity", body)
-    with pytest.raises(Malformed, match="message/did"):
-        validate_message(Catalog(), stream, "#identity", {**body, "did": "x"})
-    with pytest.raises(Malformed, match="no messages of this type"):
-        validate_message(Catalog(), stream, "#migrate", body)
 
 
 @pytest.mark.parametrize("check", [validate_input, validate_output, validate_parameters])

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.at_protocol.repo.trees import Repository
+from tests.record_proofs import write_record_proof
 
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data.cid import Cid
@@ -9,7 +10,7 @@ from at_protocol.failures import Malformed
 from at_protocol.repo import car
 from at_protocol.repo.commit import sign_commit
 from at_protocol.repo.mst import MissingBlock
-from at_protocol.repo.proof import verify_record_proof, write_record_proof
+from at_protocol.repo.proof import verify_record_proof
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.tid import parse_tid
 

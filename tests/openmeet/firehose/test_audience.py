@@ -81,7 +81,7 @@ async def test_a_collection_that_an_update_added_is_read_once_in_known_repositor
     (*_, (tenant, kind, added)) = default_interests("default")
     # The version before the update did not know the collection.
     async with installation.transaction() as tx:
-        await tenant_interests.remove(tx, tenant=tenant, kind=kind, value=added)
+        await tx.execute(tenant_interests.REMOVE, tenant=tenant, kind=kind, value=added)
     clock.turn(60_000_000)
     interests = await delivery.ensure_default_interests(installation, [town, village])
     assert interests.tenants_for("did:plc:anybody", added) == {"default", "village"}

@@ -38,7 +38,7 @@ async def test_a_co_hosts_edit_waits_for_the_author(deployment: Deployment):
     assert (await retitle_event(deployment, ben, event, "Coffee")).needs_author_approval
     assert (await deployment.record(uri))["name"] == "Tea in the park"
     async with deployment.db.reader() as reader:
-        assert await publishing_preferences.co_host_edits(reader, ana.user_id) == []
+        assert await publishing_preferences.co_host_edits_shown(reader, ana.user_id) == []
 
 
 async def test_a_restriction_by_others_applies_at_once_and_is_lifted_by_the_author(
@@ -80,14 +80,14 @@ async def test_an_author_who_lets_co_hosts_publish_sees_each_use_and_can_end_it(
     assert not saved.needs_author_approval
     assert (await deployment.record(uri))["name"] == "Coffee"
     async with deployment.db.reader() as reader:
-        (use,) = await publishing_preferences.co_host_edits(reader, ana.user_id)
-    assert (use.event_id, use.co_host_id, use.revision) == (event.id, ben.user_id, saved.revision)
+        (use,) = await publishing_preferences.co_host_edits_shown(reader, ana.user_id)
+    assert (use.name, use.slug) == (ben.display_name, event.slug)
     async with deployment.db.transaction() as tx:
         await publishing_preferences.change(tx, ana.user_id, DEFAULT_PREFERENCES)
     assert (await retitle_event(deployment, ben, event, "Cocoa")).needs_author_approval
     assert (await deployment.record(uri))["name"] == "Coffee"
     async with deployment.db.reader() as reader:
-        assert len(await publishing_preferences.co_host_edits(reader, ana.user_id)) == 1
+        assert len(await publishing_preferences.co_host_edits_shown(reader, ana.user_id)) == 1
 
 
 @pytest.mark.parametrize("as_whom", ["co-host", "admin of the group"])
@@ -113,7 +113,7 @@ async def test_a_record_in_the_groups_repository_waits_for_no_author(deployment:
     assert not (await retitle_event(deployment, ben, event, "Coffee")).needs_author_approval
     assert (await deployment.record(uri))["name"] == "Coffee"
     async with deployment.db.reader() as reader:
-        assert await publishing_preferences.co_host_edits(reader, ana.user_id) == []
+        assert await publishing_preferences.co_host_edits_shown(reader, ana.user_id) == []
 
 
 async def test_a_series_edited_by_others_waits_for_its_owner(deployment: Deployment):

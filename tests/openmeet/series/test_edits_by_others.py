@@ -298,9 +298,9 @@ async def test_an_owner_who_lets_others_publish_sees_each_use(practice_db: Datab
         await publishing_preferences.change(tx, ana.user_id, replace(DEFAULT_PREFERENCES, lets_co_hosts_publish=True))
         await change_all(tx, await lock_series(tx, ben, series))
         assert await going_out(tx, series) == await everything(tx, series)
-        uses = await publishing_preferences.co_host_edits(tx, ana.user_id, limit=100)
-        assert {one.co_host_id for one in uses} == {ben.user_id}
-        assert {one.event_id for one in uses} == {one.id for one in await dates(tx, series)}
+        uses = await publishing_preferences.co_host_edits_shown(tx, ana.user_id, limit=100)
+        assert {one.name for one in uses} == {ben.display_name}
+        assert {one.slug for one in uses} == {one.slug for one in await dates(tx, series)}
         await publishing_preferences.change(tx, ana.user_id, DEFAULT_PREFERENCES)
         await change_rule(tx, await lock_series(tx, ben, series))
         assert await going_out(tx, series) == set()

@@ -13,7 +13,6 @@ from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
 from at_network.oauth_servers import OAuthServers
 from at_protocol.crypto import k256
-from at_protocol.identity.did_document import account_document
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, SECOND
 from groundwork.errors import NotSignedIn, RemoteFailed
@@ -23,6 +22,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.repositories import agents
 from openmeet.web import account
 from tests.databases import MakeDatabase
+from tests.did_documents import account_document
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import did
 from tests.openmeet.sign_in.hostile_server import Hostile, hostile_server

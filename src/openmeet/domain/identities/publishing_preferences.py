@@ -61,18 +61,6 @@ class PermissionRevision:
 
 
 @dataclass(frozen=True, slots=True)
-class CoHostEdit:
-    """Log entry: a co-host changed a record in the author's repository. ``co_host_id`` is None if the co-host has left
-    this site.
-    """
-
-    event_id: str
-    co_host_id: UserId | None
-    revision: int
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True)
 class ShownCoHostEdit:
     """A co-host's edit with the names to show: who (empty if that person has left), in which event, when."""
 
@@ -111,12 +99,6 @@ _INSERT_CO_HOST_EDIT = """
     insert into co_host_publications (id, author_id, co_host_id, event_id, revision, created_at)
     values (:id, :author_id, :co_host_id, :event_id, :revision, :now)
 """
-
-_CO_HOST_EDITS = """
-    select event_id, co_host_id, revision, created_at from co_host_publications
-     where author_id = :author_id order by created_at desc, id desc limit :limit
-"""
-
 
 _SHOWN_CO_HOST_EDITS = f"""
     select case when {is_leaving("u.id")} then '' else u.display_name end as name, e.title, e.slug, c.created_at
@@ -226,21 +208,7 @@ async def permit_co_host_edits(
     return True
 
 
-async def co_host_edits(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[CoHostEdit]:
-    """Co-host edits in this user's repository, newest first."""
-    rows = await reader.fetch(_CO_HOST_EDITS, author_id=author_id, limit=limit)
-    return [
-        CoHostEdit(
-            row["event_id"],
-            None if row["co_host_id"] is None else UserId(row["co_host_id"]),
-            row["revision"],
-            Instant(row["created_at"]),
-        )
-        for row in rows
-    ]
-
-
 async def co_host_edits_shown(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[ShownCoHostEdit]:
-    """Like ``co_host_edits``, with the names to show."""
+    """Co-host edits in this user's repository, newest first, with the names to show."""
     rows = await reader.fetch(_SHOWN_CO_HOST_EDITS, author_id=author_id, limit=limit)
     return [ShownCoHostEdit(row["name"] or "", row["title"], row["slug"], Instant(row["created_at"])) for row in rows]

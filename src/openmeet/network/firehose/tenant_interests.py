@@ -124,10 +124,6 @@ async def forget_others(tx: Transaction, tenants: Sequence[str]) -> None:
             await tx.execute(FORGET, tenant=row["tenant"])
 
 
-async def remove(tx: Transaction, *, tenant: str, kind: str, value: str) -> None:
-    await tx.execute(REMOVE, tenant=tenant, kind=kind, value=value)
-
-
 # Messages of a commit that was just verified may still be in a queue.
 FOLLOWED_FOR = 7 * DAY
 _PAGE = 500
