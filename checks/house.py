@@ -6,8 +6,11 @@ import ast
 import re
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+from checks import durations
+from checks.unused_functions import unused_functions, uses_of
 
 ROOT = Path(__file__).parent.parent
 MAX_LINES = 500
@@ -100,16 +103,12 @@ def missing_documents(text: str) -> list[str]:
     return sorted(name for name in named if not any((folder / name).is_file() for folder in (ROOT, ROOT / "docs")))
 
 
-def problems_of_python(path: Path, name: str, text: str) -> list[str]:
+def problems_of_python(path: Path, name: str, text: str, tree: ast.Module) -> list[str]:
     """The problems of one Python file."""
     found = []
     lines = text.count("\n")
     if lines > MAX_LINES:
         found.append(f"{name}: {lines} lines, more than {MAX_LINES}: split it by subject")
-    try:
-        tree = ast.parse(text)
-    except SyntaxError as error:
-        return [*found, f"{name}:{error.lineno}: not valid Python"]
     if name.startswith("tests/"):
         found += [
             f"{name}: imports {module}: move what tests share into a module named after its subject"
@@ -123,20 +122,20 @@ def problems_of_python(path: Path, name: str, text: str) -> list[str]:
     return found
 
 
-def repeated_class_names(sources: Mapping[str, str]) -> list[str]:
+def class_names(tree: ast.Module) -> list[str]:
+    """The classes at the top of a module."""
+    return [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+
+
+def repeated_class_names(classes: Mapping[str, Iterable[str]]) -> list[str]:
     """Say which classes at the top of a module share a name, so that a search for a name finds one class.
 
-    ``sources``: the text of each module, by path. Modules that are not valid Python are left out.
+    ``classes``: the names of the classes of each module, by path.
     """
     places = defaultdict(list)
-    for name, text in sources.items():
-        try:
-            tree = ast.parse(text)
-        except SyntaxError:
-            continue
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef):
-                places[node.name].append(name)
+    for name, found in classes.items():
+        for one in found:
+            places[one].append(name)
     return [
         f"{', '.join(names)}: each has a class {one}: name them after what they are"
         for one, names in sorted(places.items())
@@ -147,7 +146,7 @@ def repeated_class_names(sources: Mapping[str, str]) -> list[str]:
 def problems() -> list[str]:
     """All broken house rules, one line each."""
     found = []
-    sources = {}
+    classes, uses = {}, {}
     for path in tracked():
         name = path.relative_to(ROOT).as_posix()
         if FORBIDDEN_NAMES & {part.removesuffix(path.suffix) for part in Path(name).parts}:
@@ -161,7 +160,15 @@ def problems() -> list[str]:
         if match := FORBIDDEN_TEXT.search(text):
             found.append(f"{name}: {match.group()} does not belong in the repository")
         if path.suffix == ".py":
-            found += problems_of_python(path, name, text)
+            try:
+                tree = ast.parse(text)
+            except SyntaxError as error:
+                found.append(f"{name}:{error.lineno}: not valid Python")
+                continue
+            found += problems_of_python(path, name, text, tree)
+            if name.startswith("src/"):
+                uses[name] = uses_of(tree)
             if name.startswith("src/") and not name.startswith(SEPARATE_DISTRIBUTION):
-                sources[name] = text
-    return found + repeated_class_names(sources)
+                classes[name] = class_names(tree)
+    recorded = durations.problems(durations.test_files(["tests"]), durations.read_record())
+    return found + repeated_class_names(classes) + unused_functions(uses) + recorded

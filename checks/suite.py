@@ -19,6 +19,7 @@ import os
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -33,14 +34,14 @@ from typing import Any
 
 from tests.stale_databases import process_of
 
-from checks import inventory, postgres, rerun, short_run
+from checks import durations, inventory, postgres, rerun, short_run
+from checks.durations import Record
 
 # On a disk, each of tens of thousands of database commits would wait for it. Data in memory survives the end of a
 # program just as well.
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 << 30
 
-DURATIONS = Path("checks/durations.json")
 # The variable with the folder in which the processes of a run keep compiled templates (tests/compiled_templates.py).
 COMPILED_TEMPLATES = "OPENMEET_TEST_TEMPLATES"
 # The tests of a file that takes longer are distributed over the workers.
@@ -91,25 +92,12 @@ class Unit:
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Durations in seconds, by file.
-
-    ``wall`` decides the order, because a waiting test also occupies a worker. ``cpu``, which includes programs such as
-    browsers, is used to compare runs.
-    ``pace``: the pace of the machine (``measured_pace``); 0 if nothing is recorded.
-    """
-
-    pace: float
-    files: dict[str, dict[str, float]]
-
-
-def plan(files: Iterable[str], durations: Mapping[str, float], workers: int) -> list[Unit]:
+def plan(files: Iterable[str], recorded: Mapping[str, float], workers: int) -> list[Unit]:
     """Distribute the tests of all files over units, each test once. The longest units come first."""
     units: list[Unit] = []
     groups: dict[str, list[str]] = {}
     for file in sorted(files):
-        expected = durations.get(file) or _estimate(file)
+        expected = recorded.get(file) or _estimate(file)
         if file in TOGETHER:
             groups.setdefault(TOGETHER[file], []).append(file)
         elif expected > SPREAD_SECONDS:
@@ -118,7 +106,7 @@ def plan(files: Iterable[str], durations: Mapping[str, float], workers: int) -> 
             units.append(Unit(expected, (Part(file),)))
     for group in groups.values():
         units.append(
-            Unit(sum(durations.get(file) or _estimate(file) for file in group), tuple(Part(file) for file in group))
+            Unit(sum(recorded.get(file) or _estimate(file) for file in group), tuple(Part(file) for file in group))
         )
     return sorted(units, key=lambda unit: -unit.seconds)
 
@@ -141,6 +129,7 @@ class Outcome:
     cases: list[str] = field(default_factory=list)
     left: Counter[str] = field(default_factory=Counter)
     ran: list[dict[str, Any]] = field(default_factory=list)
+    paces: list[float] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -235,6 +224,9 @@ class Suite:
             elif "left" in message:
                 with self.outcome.lock:
                     self.outcome.left.update(message["left"])
+            elif "pace" in message:
+                with self.outcome.lock:
+                    self.outcome.paces.append(message["pace"])
             elif "ran" in message:
                 ran = message["ran"]
                 with self.outcome.lock:
@@ -289,12 +281,12 @@ def main() -> int:
     normally.
     """
     parser = argparse.ArgumentParser(prog="python -m checks.suite", description=__doc__)
-    parser.add_argument("paths", nargs="*", default=["tests"], help="folders and files; default: all tests")
+    parser.add_argument("paths", nargs="*", help="folders and files; default: all tests, compared with their record")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--short", action="store_true", help="leave out what checks/short_run.py says")
-    parser.add_argument("--record", action="store_true", help=f"write the times to {DURATIONS}, and {short_run.RECORD}")
+    parser.add_argument("--record", action="store_true", help=f"write {durations.DURATIONS} and {short_run.RECORD}")
     parser.add_argument(
-        "--compare", action="store_true", help=f"fail when processor time has grown by a fifth since {DURATIONS}"
+        "--compare", action="store_true", help="fail if these paths take a fifth more processor time than recorded"
     )
     parser.add_argument(
         "--inventory", type=Path, metavar="FILE", help="write an inventory of the run: see checks/inventory.py"
@@ -302,11 +294,14 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.record and arguments.short:
         parser.error("a short run does not run everything that is to be recorded")
-    recorded, pace = read_record(), measured_pace()
-    files, left = _files(arguments.paths), Counter[str]()
+    is_whole = not arguments.paths
+    compares = arguments.compare or (is_whole and not arguments.record)
+    paths = arguments.paths or ["tests"]
+    recorded = durations.read_record()
+    files, left = durations.test_files(paths), Counter[str]()
     if arguments.short:
         files, left = short_run.files_to_run(files)
-    units = plan(files, {file: times["wall"] for file, times in recorded.files.items()}, arguments.workers)
+    units = plan(files, {file: times.get("wall", 0.0) for file, times in recorded.files.items()}, arguments.workers)
     with contextlib.ExitStack() as stack:
         options = stack.enter_context(folder_of_tests())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-suite-"))
@@ -314,8 +309,8 @@ def main() -> int:
         log = Path(folder, "postgres.log") if needs_log else None
         os.environ[COMPILED_TEMPLATES] = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-templates-"))
         _bring_postgres(stack, log)
-        worker = ["--suite-short"] * arguments.short + ["--suite-costs"] * (arguments.record or arguments.compare)
-        suite = Suite(units, Path(folder), [*worker, *options, *arguments.paths])
+        worker = ["--suite-short"] * arguments.short + ["--suite-costs"] * (arguments.record or compares)
+        suite = Suite(units, Path(folder), [*worker, *options, *paths])
         with ThreadPoolExecutor(arguments.workers) as pool:
             try:
                 list(pool.map(suite.work, range(arguments.workers)))
@@ -329,69 +324,22 @@ def main() -> int:
             inventory.write(inventory.inventory_of(outcome.cases, log), arguments.inventory)
         if arguments.record and log is not None and log.is_file():
             short_run.write(short_run.read(), recorded_tests(outcome.ran, log))
-    ran = Record((pace + measured_pace()) / 2, _times(outcome))
-    if arguments.record:
-        write_record(recorded, ran)
+    ran = Record(statistics.median(outcome.paces) if outcome.paces else 0.0, _times(outcome, arguments.short))
     status = _summary(outcome)
+    if arguments.record:
+        durations.write_record(Record(0.0, {}) if is_whole else recorded, ran)
     if arguments.short:
         print(*short_run.summary(outcome.left, left), sep="\n")
     print(f"{_all_processor_seconds():.0f} s of processor time, including servers and programs that the tests started")
-    if arguments.compare and has_grown_by_a_fifth(recorded, ran):
-        return 1
+    if compares:
+        has_grown, lines = durations.comparison(recorded, ran, "short" if arguments.short else "cpu")
+        print(*lines, sep="\n")
+        return 1 if has_grown else status
     return status
-
-
-def has_grown_by_a_fifth(recorded: Record, ran: Record) -> bool:
-    """Print and compare the processor time of the files that both runs contain. The recorded time is converted to the
-    pace of this machine.
-    """
-    both = recorded.files.keys() & ran.files.keys()
-    before = sum(recorded.files[file]["cpu"] for file in both) * ran.pace / (recorded.pace or 1.0)
-    now = sum(ran.files[file]["cpu"] for file in both)
-    print(f"{len(both)} files that are recorded took {now:.0f} s of it; expected of this machine: {before:.0f} s")
-    has_grown = before > 0 and now > 1.2 * before
-    if has_grown:
-        print(f"The tests take a fifth more than recorded: make them cheaper, or record again ({DURATIONS}).")
-    return has_grown
-
-
-def measured_pace() -> float:
-    """Processor time in seconds for a fixed piece of work, as the minimum of several tries.
-
-    Processor time depends less than wall time on other programs that run on the machine, so it describes the tests
-    better. But it also differs between machines.
-    """
-    tries = []
-    for _ in range(5):
-        began = time.process_time()
-        for number in range(500):
-            json.loads(json.dumps({str(key): [key, number, "text"] for key in range(20)}))
-        tries.append(time.process_time() - began)
-    return min(tries)
 
 
 def _all_processor_seconds() -> float:
     return sum(os.times()[:4])
-
-
-def read_record() -> Record:
-    """The recorded durations; empty if there are none."""
-    if not DURATIONS.is_file():
-        return Record(0.0, {})
-    found = json.loads(DURATIONS.read_text())
-    return Record(found["pace"], found["files"])
-
-
-def write_record(before: Record, ran: Record) -> None:
-    """Write the durations of this run, and keep those of other files that still exist, so that folders can be recorded
-    one after the other.
-    """
-    pace = before.pace or ran.pace
-    # Converted to the pace of the machine that recorded the others.
-    now = {file: {"wall": times["wall"], "cpu": times["cpu"] * pace / ran.pace} for file, times in ran.files.items()}
-    files = {file: times for file, times in {**before.files, **now}.items() if Path(file).is_file()}
-    rounded = {file: {kind: round(spent, 1) for kind, spent in files[file].items()} for file in sorted(files)}
-    DURATIONS.write_text(json.dumps({"pace": round(pace, 4), "files": rounded}, indent=1) + "\n")
 
 
 def recorded_tests(ran: Iterable[Mapping[str, Any]], log: Path) -> dict[str, short_run.RecordedTest]:
@@ -415,11 +363,6 @@ def recorded_tests(ran: Iterable[Mapping[str, Any]], log: Path) -> dict[str, sho
         for tests in by_worker.values()
         for one in tests
     }
-
-
-def _files(paths: Iterable[str]) -> set[str]:
-    found = (file for path in map(Path, paths) for file in ([path] if path.is_file() else path.rglob("test_*.py")))
-    return {file.as_posix() for file in found if "node_modules" not in file.parts}
 
 
 @contextlib.contextmanager
@@ -461,10 +404,16 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _times(outcome: Outcome) -> dict[str, dict[str, float]]:
-    return {
+def _times(outcome: Outcome, is_short: bool) -> dict[str, dict[str, float]]:
+    times: dict[str, dict[str, float]] = {
         file: {"wall": wall, "cpu": outcome.cpu[file]} for file, wall in outcome.seconds.items() if file.endswith(".py")
     }
+    left = short_run.read()
+    for ran in () if is_short else outcome.ran:
+        if short_run.why_left_out(ran["id"], left) is None:
+            file = times[ran["id"].partition("::")[0]]
+            file["short"] = file.get("short", 0.0) + ran["with_import"]
+    return times
 
 
 def _summary(outcome: Outcome) -> int:

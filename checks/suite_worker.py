@@ -3,7 +3,7 @@ test.
 
 They communicate over a socket, with one JSON value per line. ``{}`` requests work; the response is a list of parts
 (file, first test, every how many), which is empty if nothing is left. ``{"running": test}``, ``{"report": …}``,
-``{"ran": …}`` and ``{"left": tests by kind}`` have no response.
+``{"ran": …}``, ``{"pace": seconds}`` and ``{"left": tests by kind}`` have no response.
 """
 
 import contextlib
@@ -18,7 +18,10 @@ from typing import Any
 
 import pytest
 
-from checks import short_run
+from checks import durations, short_run
+
+# How often a worker measures the pace of the machine.
+_PACE_SECONDS = 1.0
 
 
 class _More(pytest.Item):
@@ -49,6 +52,7 @@ class Worker:
         self._files: dict[str, pytest.Collector] = {}
         self._spread: dict[str, list[pytest.Item]] = {}
         self._cost_reported = self._cost()
+        self._pace_measured = 0.0
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:
@@ -117,6 +121,13 @@ class Worker:
         }
         self._cost_reported = now
         self._send({"ran": ran})
+        self._report_pace()
+
+    def _report_pace(self) -> None:
+        if time.monotonic() - self._pace_measured < _PACE_SECONDS:
+            return
+        self._send({"pace": durations.measured_pace()})
+        self._pace_measured, self._cost_reported = time.monotonic(), self._cost()
 
     def _cost(self) -> float:
         """Processor time of this process and of all that it has started. It takes a moment to find out."""

@@ -31,11 +31,12 @@ def test_imports_from_other_modules_are_allowed(statement: str) -> None:
 
 
 def test_a_test_that_imports_from_another_one_breaks_a_rule() -> None:
-    (problem,) = house.problems_of_python(Path(__file__), "tests/checks/test_other.py", f"from {THIS} import THIS\n")
+    text = f"from {THIS} import THIS\n"
+    (problem,) = house.problems_of_python(Path(__file__), "tests/checks/test_other.py", text, ast.parse(text))
     assert problem.startswith(f"tests/checks/test_other.py: imports {THIS}")
 
 
 def test_a_class_name_that_two_modules_use_breaks_a_rule() -> None:
-    sources = {"src/a.py": "class Turn: ...\n", "src/b.py": "class Turn: ...\nclass Other: ...\n", "src/c.py": "class"}
-    (problem,) = house.repeated_class_names(sources)
+    assert house.class_names(ast.parse("class Turn: ...\nclass Other: ...\n")) == ["Turn", "Other"]
+    (problem,) = house.repeated_class_names({"src/a.py": ["Turn"], "src/b.py": ["Turn", "Other"]})
     assert problem.startswith("src/a.py, src/b.py: each has a class Turn")
