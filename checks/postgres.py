@@ -120,5 +120,5 @@ def _wait_for(server: "subprocess.Popen[bytes]", port: int, log: Path) -> str:
     while server.poll() is None and time.monotonic() < ends:
         if b"ready to accept connections" in log.read_bytes():
             return ""
-        time.sleep(0.05)
+        time.sleep(0.01)
     return f"PostgreSQL does not start on port {port}:\n{log.read_text(errors='replace')}"

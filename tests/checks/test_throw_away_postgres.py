@@ -65,5 +65,5 @@ def test_server_ends_with_a_killed_run() -> None:
     ends = time.monotonic() + TIMEOUT_SECONDS
     while answers(url):
         assert time.monotonic() < ends
-        time.sleep(0.05)
+        time.sleep(0.005)
     shutil.rmtree(data.parent, ignore_errors=True)

@@ -52,7 +52,9 @@ class Countryside:
 
 
 @pytest.fixture
-async def countryside(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> Countryside:
+async def countryside(
+    make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, cost_of_passwords: None
+) -> Countryside:
     return Countryside(make_sqlite, await make_sqlite("plc_directory"), clock, tmp_path)
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.polling import until
 
 from groundwork.clock import SystemClock
+from groundwork.telemetry.health import log_fields
 from openmeet.network.firehose import cursors
 from openmeet.settings import Settings
 from openmeet.tenants.names import DEFAULT_TENANT
@@ -20,7 +22,14 @@ async def test_the_consumer_starts_again_after_a_slow_database(tmp_path: Path, m
     """A source that was removed from the settings is marked at the start of the consumer. Its first attempt fails,
     because another program holds the database.
     """
-    monkeypatch.setattr(workers, "AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(workers, "AGAIN_SECONDS", 0.01)
+    has_ended, fields = asyncio.Event(), log_fields
+
+    def noted(failure: BaseException) -> dict[str, object]:
+        has_ended.set()
+        return fields(failure)
+
+    monkeypatch.setattr(workers, "log_fields", noted)
     monkeypatch.setattr(workers, "WORKERS", {"firehose-consumer": workers.WORKERS["firehose-consumer"]})
     settings = replace(Settings(), data_directory=tmp_path, dev_mode=True, pds_url="http://127.0.0.1:1")
     async with open_installation({DEFAULT_TENANT: settings}, SystemClock()) as installation:
@@ -30,14 +39,14 @@ async def test_the_consumer_starts_again_after_a_slow_database(tmp_path: Path, m
         with closing(sqlite3.connect(tmp_path / "network.db", isolation_level=None)) as other:
             other.execute("begin immediate")
             async with workers.running(installation):
-                await asyncio.sleep(3)  # longer than a transaction may take
+                await has_ended.wait()
                 assert await _sources(installation) == ["wss://removed.example"]
                 other.execute("rollback")
-                for _ in range(300):
-                    if not await _sources(installation):
-                        return
-                    await asyncio.sleep(0.1)
-    pytest.fail("the consumer did not start again")
+
+                async def is_marked() -> bool:
+                    return not await _sources(installation)
+
+                await until(is_marked)
 
 
 async def _sources(installation: Installation) -> list[str]:

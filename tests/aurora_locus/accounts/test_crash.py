@@ -16,8 +16,8 @@ from plc_directory.app import create_app
 from plc_directory.store import OperationLimits
 from tests.aurora_locus.deployment import SERVER, Directory
 from tests.databases import MakeDatabase
+from tests.polling import until
 from tests.simulation.processes import Program, free_port
-from tests.timeouts import TIMEOUT_SECONDS
 
 WISH = {"handle": "ana.test", "email": "ana@example.org", "password": "password of ana"}
 
@@ -94,9 +94,11 @@ async def test_unavailable_directory_is_retried_soon_after_the_start(program: Pr
     await program.start()
     await program.heard(re.compile("(identity.left_unfinished)"))
     directory.is_down = False
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while orphan in await directory.living():  # noqa: ASYNC110 - another process ends it, and tells nobody
-            await asyncio.sleep(0.05)
+
+    async def is_ended() -> bool:
+        return orphan not in await directory.living()
+
+    await until(is_ended)
 
 
 async def test_stops_cleanly_with_open_subscriptions(program: Program) -> None:

@@ -7,13 +7,13 @@ import pytest
 
 from aurora_locus.accounts import password_guesses, sessions
 from aurora_locus.accounts.email_tokens import RESET_LIFETIME
-from aurora_locus.accounts.password_reset import LEAST_SECONDS
 from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.clock import MINUTE
 from groundwork.errors import NotSignedIn
 from tests.aurora_locus.deployment import SERVER, Deployment, statuses, together
 from tests.aurora_locus.mailbox import emails_to, newest_token
 from tests.aurora_locus.web.administration_pages.operator_browser import act, signed_in_operator
+from tests.passwords import LEAST_SECONDS
 
 ANAS = "ana@example.org"
 ASK, RESET = f"{SERVER}.requestPasswordReset", f"{SERVER}.resetPassword"

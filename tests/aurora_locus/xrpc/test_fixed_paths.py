@@ -15,6 +15,7 @@ from aurora_locus.accounts import creation
 from aurora_locus.accounts.account_requests import AccountRequest
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment
+from tests.polling import until
 from tests.timeouts import TIMEOUT_SECONDS
 
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -64,15 +65,22 @@ async def test_health_with_a_locked_database_fails_without_waiting(
     server = None if pds_url.startswith("sqlite") else request.getfixturevalue("postgres_url")
     """After a probe has met the lock, every response reports that until the next probe; no request waits for a probe.
     """
-    async with locked(pds_url, server), asyncio.timeout(TIMEOUT_SECONDS):
-        while (answer := await deployment.http.get("/xrpc/_health")).status_code == 200:  # noqa: ASYNC110  # nobody tells
-            await asyncio.sleep(0.1)
+    answers = []
+
+    async def is_failing() -> bool:
+        answers.append(await deployment.http.get("/xrpc/_health"))
+        return bool(answers[-1].status_code != 200)
+
+    async def is_well() -> bool:
+        return not await is_failing()
+
+    async with locked(pds_url, server):
+        await until(is_failing)
+    answer = answers[-1]
     assert answer.status_code == 503
     assert answer.json()["error"] == "Nothing can be written at the moment."
     assert answer.json()["checks"]["writes"] != "ok"
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while (await deployment.http.get("/xrpc/_health")).status_code != 200:  # noqa: ASYNC110  # nobody tells
-            await asyncio.sleep(0.1)
+    await until(is_well)
 
 
 async def test_handle_is_proven_by_host_name(deployment: Deployment) -> None:

@@ -133,7 +133,7 @@ async def test_concurrent_imports_are_limited(deployment: Deployment, monkeypatc
     while not turns.receiving.locked():  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
     assert not turns.storing.locked()
-    monkeypatch.setattr(import_repo_method, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(import_repo_method, "PATIENCE_SECONDS", 0.01)
     last = await import_repo(people[-1], data)
     assert (last.status_code, last.json()["error"]) == (503, "NotEnoughResources")
     # An account cannot send two at a time either.
@@ -150,7 +150,7 @@ async def test_concurrent_imports_are_limited(deployment: Deployment, monkeypatc
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_slow_sender_gets_a_request_timeout(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(import_repo_method, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(import_repo_method, "GRACE_SECONDS", 0.01)
     ada = await deployment.sign_up("ada")
     data = await export_repository(ada)
     turn = import_repo_method.turns_of(deployment.pds.registry.repositories).of_account(ada.did)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.groundwork.database.visits import INSERT, db, kept, visit
+from tests.postgres_locks import is_waited_for
 
 from groundwork.database.open_transactions import transaction_is_open
 from groundwork.database.row_lock import lock_row
@@ -21,14 +22,6 @@ who: ContextVar[str] = ContextVar("who", default="nobody")
 def engine() -> Engine:
     """PostgreSQL only."""
     return "postgresql"
-
-
-async def is_waited_for(tx: Transaction) -> None:
-    """Return once another transaction waits for this one. Other tests on the same server are ignored."""
-    while not await tx.fetch(
-        "select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
-    ):
-        pass
 
 
 async def test_work_runs_in_the_context_of_its_caller(db):

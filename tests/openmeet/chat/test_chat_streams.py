@@ -33,6 +33,11 @@ from tests.timeouts import TIMEOUT_SECONDS
 __all__ = ["scene"]
 
 
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_stream_feed, "LOOK_SECONDS", 0.015)
+
+
 # Each case cuts the stream six times.
 CASES = 4
 
@@ -66,7 +71,8 @@ async def test_a_slow_round_does_not_set_back_the_position(scene: ChatScene, mon
     await has_read.wait()
     await scene.say(ana, "One")
     second = asyncio.create_task(scene.live.look(scene.db))
-    await asyncio.sleep(0.05)
+    # Nothing announces that the second look waits for the first.
+    await asyncio.sleep(0.01)
     may_go_on.set()
     await asyncio.gather(first, second)
     await page.until_number(2)

@@ -28,6 +28,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.chat.rooms import room_of, subject_of_event
 from tests.openmeet.site_under_test import event_by, person, site_on
 from tests.plain_http import NO_TLS
+from tests.polling import until
 
 ROOT = Path(__file__).parents[3]
 
@@ -177,11 +178,12 @@ async def test_the_example_runs_as_it_stands(scene: Scene, served: HttpServer) -
     assert running.stdout is not None
     assert running.stderr is not None
     printed = b""
+    await until(lambda: served.connections > 0)
     while not printed:
         # The example reads from the moment it connects, and only its output shows when it has connected.
         await scene.say("Who has the key?")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(0.015):
                 printed = await running.stdout.readline()
     assert printed.decode().strip() == "Ana: Who has the key?"
     async with scene.db.transaction() as tx:

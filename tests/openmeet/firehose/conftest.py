@@ -78,7 +78,7 @@ async def bench(make_sqlite: MakeDatabase) -> AsyncIterator[Bench]:
     http = HttpClient(DEVELOPMENT)
     async with Directory(captured_documents()) as directory:
         dids = DidResolver(http, clock, DidSettings(directory.url, is_development=True))
-        counts, backoff = firehose_metrics(Metrics("openmeet")), Backoff(first_seconds=0.01, longest_seconds=0.05)
+        counts, backoff = firehose_metrics(Metrics("openmeet")), Backoff(first_seconds=0.01, longest_seconds=0.01)
         consumer = Consumer(
             db=db,
             http=http,

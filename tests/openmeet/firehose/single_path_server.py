@@ -11,7 +11,7 @@ async def answering(path: str, answer: Callable[[web.Request], Awaitable[web.Str
     """Run the server within the block. Yields its URL."""
     app = web.Application()
     app.router.add_get(path, answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:

@@ -98,7 +98,7 @@ async def bench(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[
     async with Directory(documents) as directory, serving(Labeler(LABELER)) as labeler:
         documents[LABELER] = labeler.document
         dids = DidResolver(http, clock, DidSettings(directory.url, is_development=True))
-        backoff = Backoff(first_seconds=0.01, longest_seconds=0.05)
+        backoff = Backoff(first_seconds=0.01, longest_seconds=0.01)
         db = await make_database("openmeet")
         yield Bench(
             LabelerContext(db, http, clock, dids, counter_of(Metrics("openmeet")), backoff), labeler, documents, clock
@@ -376,7 +376,14 @@ async def test_an_unreadable_labeler_is_reported_until_it_recovers(bench):
         LABELER, format_did_key(bench.labeler.key.public), f"http://127.0.0.1:{free_port()}"
     )
     stop = asyncio.Event()
-    following = asyncio.create_task(labelers.follow_labeler(bench.labelling, LABELER, stop))
+    failures: asyncio.Queue[float] = asyncio.Queue()
+
+    async def noted(seconds: float) -> None:
+        failures.put_nowait(seconds)
+        await asyncio.sleep(seconds)
+
+    labelling = replace(bench.labelling, sleep=noted)
+    following = asyncio.create_task(labelers.follow_labeler(labelling, LABELER, stop))
     try:
 
         async def fails() -> bool:
@@ -386,7 +393,8 @@ async def test_an_unreadable_labeler_is_reported_until_it_recovers(bench):
         one = await labeler_of(bench)
         assert explain(one.reason) == "127.0.0.1 can’t be reached."
         bench.clock.turn(HOUR)
-        await asyncio.sleep(0.2)
+        for _ in range(failures.qsize() + 3):
+            await failures.get()
         assert (await labeler_of(bench)).changed_at == one.changed_at
         bench.documents[LABELER] = where
         bench.labelling.dids.recheck(LABELER)

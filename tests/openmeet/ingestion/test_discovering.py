@@ -64,7 +64,7 @@ async def serving(plain: Plain) -> AsyncIterator[str]:
     app.router.add_get("/xrpc/com.atproto.sync.listReposByCollection", plain.by_collection)
     app.router.add_get("/xrpc/com.atproto.sync.listRepos", plain.repositories)
     app.router.add_get("/xrpc/com.atproto.repo.describeRepo", plain.describe)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:

@@ -53,6 +53,7 @@ from tests.openmeet.erasure.erasure_context import ERASURE_KEYS
 from tests.openmeet.ingestion.network import did, event, rev, rsvp
 from tests.openmeet.ingestion.seats import TWO_PLACES_URI, answer_statuses, create_event_with_two_places
 from tests.openmeet.site_under_test import event_by, person
+from tests.postgres_locks import is_waited_for
 from tests.simulation.oracle import EVENT, RSVP
 
 HERE = IngestionContext("https://meet.example", ERASURE_KEYS)
@@ -239,7 +240,9 @@ async def test_a_check_in_during_the_erasure_is_kept(db: Database, clock: HandCl
             assert mine is not None
             await host_decisions.check_in(tx, Caller(tea.author_id, ""), tea.slug, mine.id)
             checked_in.set()
-            await asyncio.sleep(0.5)  # until the erasure has read the RSVPs and waits for the event
+            # SQLite has one writer, so the erasure begins after this.
+            if tx.engine == "postgresql":
+                await is_waited_for(tx)
 
     async def erase_meanwhile() -> None:
         await checked_in.wait()

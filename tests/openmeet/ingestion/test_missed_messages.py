@@ -196,7 +196,7 @@ async def host() -> AsyncIterator[_Host]:
     found = _Host()
     app = web.Application()
     app.router.add_get("/xrpc/com.atproto.sync.getRepoStatus", found.status)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from tests.openmeet.identities.refresher_processes import next_line_of
 from tests.openmeet.matrix.conftest import SEALER
 from tests.openmeet.matrix.homeserver import Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown, mirrored_town, running
+from tests.polling import until
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 
@@ -38,12 +39,6 @@ async def shared_database(
     bridge = Bridge(db, homeserver, SEALER, f"k{os.getpid()}", federates=False, language="en")
     yield await mirrored_town(db, bridge, clock), url
     await db.close()
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while not await holds():  # noqa: ASYNC110 - another process makes it true
-            await asyncio.sleep(0.2)
 
 
 async def test_killing_the_bridge_loses_and_duplicates_nothing(

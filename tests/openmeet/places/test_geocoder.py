@@ -21,6 +21,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.places.geocoder_server import NOMINATIM, STREET, VENUE, GeocoderServer, geocoder_server
 from tests.openmeet.places.located_events import place_event_at
 from tests.openmeet.site_under_test import Site, change_services, event_by, inputs_of, person, signed_in, site_on
+from tests.timeouts import TIMEOUT_SECONDS
 
 CREDIT = "© OpenStreetMap contributors"
 AGENT = "OpenMeet/1 (https://events.example; us@events.example)"
@@ -35,7 +36,7 @@ async def server() -> AsyncIterator[GeocoderServer]:
 @pytest.fixture
 async def geocoder(server: GeocoderServer, clock: HandClock, world: Gazetteer) -> AsyncIterator[Geocoder]:
     http = HttpClient(DEVELOPMENT)
-    settings = GeocoderSettings(GeocoderKind.PHOTON, server.url, CREDIT, AGENT, timeout_seconds=0.5)
+    settings = GeocoderSettings(GeocoderKind.PHOTON, server.url, CREDIT, AGENT, timeout_seconds=TIMEOUT_SECONDS)
     yield Geocoder(settings, http, InProcessCache(clock), InProcessCounters(), clock, world)
     await http.close()
 
@@ -132,6 +133,8 @@ async def test_failing_server_is_not_called_for_a_while(
     """
     for wrong in ("is_endless", "is_silent", "leads_elsewhere"):
         setattr(server, wrong, True)
+        patient = geocoder.settings
+        geocoder.settings = replace(patient, timeout_seconds=0.01 if server.is_silent else TIMEOUT_SECONDS)
         before = len(server.asked)
         for _ in range(2):
             with pytest.raises(Unavailable):
@@ -139,6 +142,7 @@ async def test_failing_server_is_not_called_for_a_while(
         assert len(server.asked) == before + 1
         assert geocoder.state == "fails"
         setattr(server, wrong, False)
+        geocoder.settings = patient
         clock.turn(MINUTE)
         assert await geocoder.find(f"Street {wrong}", "en")
         assert geocoder.state == "answers"

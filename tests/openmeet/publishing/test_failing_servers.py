@@ -259,7 +259,7 @@ async def test_a_write_without_a_free_connection_was_not_sent(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, titles: tuple[str, ...]
 ):
     """A slow request has the only connection. The write fails no attempt, and it cannot arrive later."""
-    monkeypatch.setattr(connection_shares, "MAX_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(connection_shares, "MAX_WAIT_SECONDS", 0.01)
     http = HttpClient(DEVELOPMENT, connections=1, shares_connections=True)
     publisher = replace(deployment.publisher, network=replace(deployment.network, http=http))
     (cleo,) = await living_at(deployment, deployment.proxy, "cleo")

@@ -192,7 +192,7 @@ async def test_many_pages_are_notified_in_small_groups(db: Database, monkeypatch
 
 async def test_pages_that_keep_joining_do_not_delay_others(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy site other pages connect while some pages are being notified."""
-    monkeypatch.setattr(page_streams, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(page_streams, "LOOK_SECONDS", 0.015)
     query = still_open
 
     async def slowly(reader: Reader, sessions: Collection[bytes]) -> set[bytes]:

@@ -27,6 +27,7 @@ from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
 from plc_directory.store import OperationLimits
 from programs.commands.pds import check
+from programs.doctor import stream
 from programs.doctor.finding import CheckFinding, CheckVerdict
 from programs.doctor.target import target
 from programs.doctor.walk import CheckOptions, examine
@@ -60,6 +61,12 @@ class Faulty:
             await send(message if change is None else change(message))
 
         await self.app(scope, receive, changed)
+
+
+@pytest.fixture(autouse=True)
+def _listens_briefly(monkeypatch: pytest.MonkeyPatch, cost_of_passwords: None) -> None:
+    """A busy machine still sends the first frame in this time."""
+    monkeypatch.setattr(stream, "SILENCE_SECONDS", 1.0)
 
 
 @dataclass(frozen=True)
