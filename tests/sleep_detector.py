@@ -43,6 +43,7 @@ UNCOUNTED = {
     "openmeet.web.site.page_streams:PageStreams._feed": "looks for changes that another process has stored",
     "programs.doctor.stream:messages": "listens to another server until that is silent",
     "subprocess:Popen._wait": "asks whether a process has ended",
+    "tests.openmeet.interleaving:run_actions_interleaved": "nobody sees whether the other transaction waits",
     "tests.polling:until": "asks for what nothing announces",
     "tests.simulation.processes:wait_until_ready": "asks a program whether it is ready",
     "tests.simulation.processes:Program.heard": "reads what a program prints into a file",
