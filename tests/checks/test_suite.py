@@ -228,8 +228,8 @@ def test_it():
 """
 
 
-def test_cost_of_a_run_is_recorded_and_compared_on_request(tmp_path: Path):
-    """The cost of a run is recorded, and compared only with the option. It is processor time, so neither waiting nor a
+def test_cost_of_a_run_is_recorded_and_compared(tmp_path: Path):
+    """The cost of a run is recorded, and compared with the option, or if everything is run. It is processor time, so neither waiting nor a
     busy machine counts.
     """
     (tmp_path / "checks").mkdir()
@@ -244,7 +244,8 @@ def test_cost_of_a_run_is_recorded_and_compared_on_request(tmp_path: Path):
     assert done.returncode == 1
     assert "more processor time than recorded" in done.stdout
     assert f"s  {name}" in done.stdout
-    assert run_suite(tmp_path, name, dear).returncode == 0
+    assert run_suite(tmp_path, name, dear, 1, "tests").returncode == 0
+    assert run_suite(tmp_path, name, dear).returncode == 1
 
 
 def test_cost_includes_programs_that_still_run(tmp_path: Path):
