@@ -229,8 +229,8 @@ def test_it():
 
 
 def test_cost_of_a_run_is_recorded_and_compared(tmp_path: Path):
-    """The cost of a run is recorded, and compared with the option, or if everything is run. It is processor time, so neither waiting nor a
-    busy machine counts.
+    """The cost of a run is recorded, and compared if everything is run, or with the option. It is processor time, so
+    neither waiting nor a busy machine counts.
     """
     (tmp_path / "checks").mkdir()
     name = "tests/other/test_story.py"
