@@ -44,12 +44,14 @@ async def test_buttons_in_e_mails_are_those_of_the_page(post: Post) -> None:
     mails = [text_of(one) for one in await post.deliver() if one["To"] == "ben@example.org"]
     async with post.db.reader() as reader:
         (ben,) = await reader.fetch("select id from users where email = 'ben@example.org'")
-    async with signed_in(post.site, ben["id"]) as browser:
+    async with signed_in(post.site, ben["id"]) as browser, post.site.browser() as app:
+        who = await api_session(app, "ben@example.org", "Ben")
         for title, event in events.items():
             on_page = _buttons((await browser.get(f"/events/{event.slug}")).text)
             (mail,) = [one for one in mails if f"/events/{event.slug}\n" in one]
             in_mail = re.findall(r"^(.+): http\S+\?reply=", mail, re.MULTILINE)
-            assert on_page[0] == in_mail[0] == _LABELS[title]
+            (in_api, *_) = (await app.get(f"/api/events/{event.slug}", headers=who)).json()["answerLabels"]
+            assert on_page[0] == in_mail[0] == in_api == _LABELS[title]
             assert set(on_page) <= set(in_mail)
 
 
@@ -74,3 +76,12 @@ async def test_state_in_the_api_and_in_lists_is_that_of_the_page(post: Post) -> 
             (card,) = [one for one in cards[1:] if f'href="/events/{event.slug}"' in one]
             assert badges[title] in unescape(card.partition("</li>")[0])
             assert badges[title] in unescape((await browser.get(f"/events/{event.slug}")).text)
+
+
+async def test_labels_in_the_api_are_in_the_language_of_the_caller(post: Post) -> None:
+    async with post.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), title="Open")
+    async with post.site.browser() as browser:
+        for language, labels in {"en": ["I’m going", "Maybe"], "de": ["Ich komme", "Vielleicht"]}.items():
+            response = await browser.get(f"/api/events/{event.slug}", headers={"accept-language": language})
+            assert response.json()["answerLabels"] == labels

@@ -129,6 +129,11 @@ def label_of(bar: AnswerBar, action: AnswerAction, pending_rsvps: int = 0, next_
             return str(_LINK_LABELS[action])
 
 
+def button_labels(bar: AnswerBar, pending_rsvps: int) -> list[str]:
+    """Return the labels of the buttons of the bar, the main one first."""
+    return [label_of(bar, one, pending_rsvps) for one in (bar.primary, bar.secondary) if one is not None]
+
+
 def reply_label(bar: AnswerBar, reply: RsvpReply) -> str:
     """Return the label of a reply in a list of all replies."""
     if bar.state is AnswerState.MOVED and reply is RsvpReply.GOING:

@@ -62,6 +62,7 @@ TEXTS: Final = {
     # People.
     **dict.fromkeys(("personId", "actorId", "userId", "userIds", "ownerId", "hostId", "decidedBy"), _PERSON),
     **dict.fromkeys(("displayName", "hostName"), "Ana"),
+    "answerLabels": "I’m going",
     **dict.fromkeys(("email", "whom"), "ana@example.org"),
     "handle": "ana.example",
     "password": "correct horse battery",

@@ -19,6 +19,7 @@ from groundwork.http.json_bodies import json_name, json_response
 from openmeet.domain.attendance import attendee_list, host_decisions, registration, rsvp_list
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import answer_bar_of
+from openmeet.domain.attendance.answer_texts import button_labels
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import ATTENDEE_STATUSES, SEATED_STATUSES, AttendanceStatus
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
@@ -290,6 +291,8 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
         status = statuses.get(event.id)
         is_going = answer is not None and answer.status in SEATED_STATUSES
         private = private_details(event, viewer, is_going=is_going, now=reader.now, runs=event.id in run)
+        bar_input = replace(bar_inputs[event.id], may_join=bool(private.web_link))
+        bar = answer_bar_of(bar_input)
         details.append(
             EventDetail(
                 **event_fields(event, private, services(request).settings.public_url),
@@ -298,9 +301,10 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
                 co_hosts=[EventCoHost(user_id, names[user_id]) for user_id in co_hosts.get(event.id, ())],
                 counts=CountsOutput(count.going, count.interested, count.waitlisted, count.pending_people),
                 my_status=answer.status if answer else None,
-                answer_state=answer_bar_of(replace(bar_inputs[event.id], may_join=bool(private.web_link))).state,
-                needs_approval=bar_inputs[event.id].registration_settings.needs_approval,
-                questions=questions_output(bar_inputs[event.id].registration_settings),
+                answer_state=bar.state,
+                answer_labels=button_labels(bar, bar_input.pending_rsvps),
+                needs_approval=bar_input.registration_settings.needs_approval,
+                questions=questions_output(bar_input.registration_settings),
                 publication=_publication(event, status, reader.now, has_agreed=has_agreed),
             )
         )

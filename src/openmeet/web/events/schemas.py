@@ -293,7 +293,8 @@ class EventDetail(EventOutput, kw_only=True, rename="camel"):
     """An event with its hosts, attendees, links and registration questions. This is the response to reads and changes.
 
     ``needsApproval``: the host approves every attendee. ``answerState`` says what the caller can do now, as in the
-    answer bar of the event's page.
+    answer bar of the event's page. ``answerLabels`` are the labels of its buttons in the caller's language, the first
+    one for what they most likely want.
     """
 
     host_name: str
@@ -301,6 +302,7 @@ class EventDetail(EventOutput, kw_only=True, rename="camel"):
     counts: CountsOutput
     my_status: AttendanceStatus | None
     answer_state: AnswerState
+    answer_labels: list[str]
     needs_approval: bool
     questions: list[QuestionAsked]
     publication: PublicationOutput | None
