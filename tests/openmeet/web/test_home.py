@@ -36,12 +36,13 @@ async def home_of(site: Site, who: Caller) -> str:
 
 
 def waiting_in(page: str) -> list[tuple[str, list[str]]]:
-    """Title and buttons of each row that needs an action."""
+    """Title and buttons of each row that needs an action, without the people to decide about."""
     box = (
         page.split('<section class="needs"')[1].split("</section>", maxsplit=1)[0]
         if '<section class="needs"' in page
         else ""
     )
+    box = re.sub(r'<form class="asking-list".*?</form>', "", box, flags=re.DOTALL)
     return [
         (re.findall(r"<strong>([^<]*)</strong>", row)[0], re.findall(r'class="button[^>]*>([^<]*)<', row))
         for row in box.split("<li>")[1:]
@@ -94,7 +95,7 @@ async def test_pending_requests_have_buttons_and_disappear_once_answered(site: S
     assert sorted(waiting_in(page)) == [
         ("Dinner", ["I’m going", "Can’t go"]),
         ("Film", ["Take the place", "Give up the place"]),
-        ("Own", ["Review 1 request"]),
+        ("Own", []),
     ]
     async with signed_in(site, ben.user_id) as browser:
         await browser.post(f"/events/{dinner.slug}/answer", data={"reply": "going"})

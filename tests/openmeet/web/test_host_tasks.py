@@ -98,7 +98,7 @@ async def test_the_same_tasks_in_order_of_urgency_at_all_three_places(site: Site
             f"/events/{event.slug}/chat/moderation",
             "Review: 1 chat message needs a decision, Board games",
         ) in links
-        assert (f"/groups/{group.slug}/requests", "Review: 1 person wants to join, Chess club") in links
+        assert f'value="approve {cleo.user_id}" type="submit" aria-label="Let in Cleo: Chess club"' in box(page)
         assert (f"/events/{event.slug}/merged", "Review: Changed in another app, Board games") in links
         assert "Board games · Title" in box(page)
         async with signed_in(site, ana.user_id) as browser:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany, kind_of
-from groundwork.http.forms import EMPTY, FormState, open_form, read_form
+from groundwork.http.forms import EMPTY, FormState, local_path, open_form, read_form
 from openmeet.domain.attendance import (
     approval_undo,
     history,
@@ -84,7 +84,8 @@ _WERE_GOING: Final = lazy("Were going")
 # The button that approves everyone who is waiting for a decision.
 _APPROVE_ALL: Final = "approve_all"
 
-# Other pages that have the decision buttons. After the decision they are shown again.
+# Other pages that have the decision buttons, by the names that their forms give. After the decision they are shown
+# again. A form can give a path instead.
 _RETURN_PATHS: Final = {"event": "/events/{slug}", "hosting": "/my/events?which=hosting"}
 
 
@@ -123,8 +124,8 @@ async def decide(request: Request) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class _SentDecision:
-    """What a host decided about whom: a ``HostDecision`` or ``_APPROVE_ALL``. ``back`` names the page to show afterwards
-    (``_RETURN_PATHS``), and ``tab`` the tab if that is the list itself.
+    """What a host decided about whom: a ``HostDecision`` or ``_APPROVE_ALL``. ``back`` is the page to show afterwards,
+    a name of ``_RETURN_PATHS`` or a path, and ``tab`` the tab if that is the list itself.
     """
 
     action: str
@@ -158,8 +159,9 @@ def _redirect_after_decision(slug: EventSlug, decision: _SentDecision, decision_
         undo = {"approved": str(ApprovalBatch(decision_counts.first_at, decision_counts.last_at))}
     if back == "event" and "approved" in undo:
         return _redirect_with_counts(f"{event_path(slug)}?{urlencode(undo)}", action, decision_counts)
-    if back in _RETURN_PATHS:
-        return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), action, decision_counts)
+    if back:
+        path = _RETURN_PATHS.get(back, "").format(slug=quote(slug)) or local_path(back, _attendees_path(slug, tab=tab))
+        return _redirect_with_counts(path, action, decision_counts)
     if "removed" in undo and decision_counts.rejected:
         # The page names whom the host rejected, so it needs no flash message.
         return go(_attendees_path(slug, tab=tab, **undo))

@@ -75,6 +75,7 @@ class JoinRequestRow:
     """
 
     attendance_id: AttendanceId
+    user_id: UserId
     slug: str
     title: str
     name: str
@@ -103,12 +104,17 @@ class HistoryPart:
 
 
 async def oldest_join_requests(
-    reader: Reader, events: Sequence[Event], viewer: UserId, event_registration: EventRegistration | None = None
+    reader: Reader,
+    events: Sequence[Event],
+    viewer: UserId,
+    event_registration: EventRegistration | None = None,
+    *,
+    limit: int = MAX_JOIN_REQUESTS,
 ) -> list[JoinRequestRow]:
-    """The oldest requests to join these events, at most ``MAX_JOIN_REQUESTS``. ``event_registration`` is given only for a
-    single event. Then the responses to its questions are shown, too.
+    """The oldest requests to join these events. ``event_registration`` is given only for a single event. Then the
+    responses to its questions are shown, too.
     """
-    requests = await host_list.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
+    requests = await host_list.join_requests(reader, [one.id for one in events], limit)
     names = await shown_names(reader, [one.user_id for _, one in requests])
     past = await past_words_of(reader, viewer, [one.user_id for _, one in requests])
     portraits = await portraits_of(reader, viewer, [one.user_id for _, one in requests])
@@ -124,6 +130,7 @@ async def oldest_join_requests(
     return [
         JoinRequestRow(
             attendance_id=entry.attendance_id,
+            user_id=entry.user_id,
             slug=by_id[event_id].slug,
             title=by_id[event_id].title,
             name=names[entry.user_id],

@@ -19,8 +19,8 @@ from groundwork.http.json_bodies import json_name, json_response
 from openmeet.domain.attendance import attendee_list, host_decisions, registration, rsvp_list
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import answer_bar_of
-from openmeet.domain.attendance.answer_texts import button_labels
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
+from openmeet.domain.attendance.answer_texts import button_labels
 from openmeet.domain.attendance.model import ATTENDEE_STATUSES, SEATED_STATUSES, AttendanceStatus
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.attendance.rules import rsvp_gives_access

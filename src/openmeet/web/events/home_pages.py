@@ -30,6 +30,7 @@ from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
+from openmeet.web.events.asking_people import return_path_of
 from openmeet.web.events.listing import (
     CardList,
     EventCard,
@@ -144,6 +145,7 @@ async def show_home(request: Request) -> Response:
         "next": _next_event(ahead[0], facts, now) if ahead else None,
         "asked": [_week_row(event, facts) for event in asked],
         "waiting": waiting_rows,
+        "back": return_path_of(request),
         "tasks": tasks,
         "groups": with_days(grouped_by_day(of_groups, facts, now)),
         "suggested": [SuggestedEvent(card_of(one, facts), day_in_row(one, now), "") for one in suggested],

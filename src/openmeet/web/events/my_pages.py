@@ -29,6 +29,7 @@ from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.web.attendance import view
 from openmeet.web.attendance.view import JoinRequestRow, oldest_join_requests
 from openmeet.web.events import co_hosts_pages
+from openmeet.web.events.asking_people import return_path_of
 from openmeet.web.events.listing import (
     CardList,
     EventCard,
@@ -172,6 +173,7 @@ async def show_mine(request: Request) -> Response:
         more = "/my/events?" + urlencode({"which": selected.value, "after": cursor})
     context = {
         "hosting": dashboard,
+        "back": return_path_of(request),
         "groups": groups,
         "dated": with_days(groups),
         "more": more,

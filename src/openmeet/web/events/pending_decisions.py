@@ -32,6 +32,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.network.ingestion.merge_review import UnreviewedMerge, unreviewed
 from openmeet.web.events import co_hosts_pages
+from openmeet.web.events.asking_people import AskingList, asking_by_event, asking_by_group
 from openmeet.web.events.listing import CardList, EventCard, ListedFacts, card_of, facts_of
 from openmeet.web.events.merged_fields import FIELD_LABELS
 
@@ -68,7 +69,7 @@ class HomeButton:
 @dataclass(frozen=True, slots=True)
 class WaitingRow:
     """An event that waits for this person, with buttons to answer it. ``action`` is the path of their form.
-    ``asks_host``: as its host, they decide on requests of other people.
+    ``asks_host``: as its host, they decide on requests of other people. ``asking`` has these people.
     """
 
     card: EventCard
@@ -77,6 +78,7 @@ class WaitingRow:
     buttons: tuple[HomeButton, ...]
     action: str
     asks_host: bool = False
+    asking: AskingList | None = None
 
 
 class TaskUrgency(IntEnum):
@@ -104,7 +106,7 @@ class TaskButton:
 
 @dataclass(frozen=True, slots=True)
 class HostTask:
-    """One row. Tasks of the same urgency are sorted by ``since``."""
+    """One row. Tasks of the same urgency are sorted by ``since``. ``asking`` has people to decide about."""
 
     urgency: TaskUrgency
     since: Instant
@@ -112,6 +114,7 @@ class HostTask:
     title: str
     hint: str
     buttons: tuple[TaskButton, ...]
+    asking: AskingList | None = None
 
     @property
     def comes_first(self) -> bool:
@@ -140,10 +143,13 @@ async def rows_of(
         waiting = waiting_events.answerable(events, facts.bars)
     shown = waiting[:MAX_WAITING]
     moved = await waiting_events.series_moved(reader, viewer, shown, facts.bars)
-    return [_waiting_row(event, facts, moved.get(event.id)) for event in shown]
+    hosted = [event for event in shown if facts.bars[event.id].state is AnswerState.NEEDS_DECISIONS]
+    numbers = {event.id: facts.bar_inputs[event.id].pending_rsvps for event in hosted}
+    asking = await asking_by_event(reader, hosted, viewer, numbers)
+    return [_waiting_row(event, facts, moved.get(event.id), asking.get(event.id)) for event in shown]
 
 
-def _waiting_row(event: Event, facts: ListedFacts, moved: MovedDates | None) -> WaitingRow:
+def _waiting_row(event: Event, facts: ListedFacts, moved: MovedDates | None, asking: AskingList | None) -> WaitingRow:
     bar_input, bar = facts.bar_inputs[event.id], facts.bars[event.id]
     card = card_of(event, facts)
     sentence = waiting_events.sentence_of(bar, bar_input, card.host, moved)
@@ -159,10 +165,10 @@ def _waiting_row(event: Event, facts: ListedFacts, moved: MovedDates | None) -> 
         accessible_name = f"{words}: {card.title}, {starts}"
         if action in {AnswerAction.GOING, AnswerAction.DECLINED} and not bar.shows_answer:
             buttons.append(HomeButton(words, accessible_name, reply=RsvpReply(action.value).value))
-        elif action is AnswerAction.DECIDE:
+        elif action is AnswerAction.DECIDE and asking is None:
             buttons.append(HomeButton(words, accessible_name, path=f"{path}/attendees?tab=asking"))
     asks_host = bar.state is AnswerState.NEEDS_DECISIONS
-    return WaitingRow(card, sentence, starts, tuple(buttons), f"{path}/answer", asks_host)
+    return WaitingRow(card, sentence, starts, tuple(buttons), f"{path}/answer", asks_host, asking)
 
 
 def _moved_series_row(event: Event, card: EventCard, moved: MovedDates, sentence: str) -> WaitingRow:
@@ -193,7 +199,9 @@ async def host_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[Ho
     if DecisionKind.CHAT_MESSAGES in waiting:
         tasks += [_of_room(one, reader.now) for one in await decisions.undecided_rooms(reader, person)]
     if DecisionKind.GROUP_REQUESTS in waiting:
-        tasks += [_of_requests(one, reader.now) for one in await decisions.group_requests(reader, person)]
+        requests = await decisions.group_requests(reader, person)
+        asking = await asking_by_group(reader, requests, person)
+        tasks += [_of_requests(one, asking.get(one.group.id), reader.now) for one in requests]
     if DecisionKind.OFFER in waiting:
         tasks += await _offer_tasks(reader, person, key)
     tasks += [_email_task(one, reader.now) for one in await undelivered(reader, person)]
@@ -241,19 +249,13 @@ def _of_room(room: UndecidedRoom, now: Instant) -> HostTask:
     )
 
 
-def _of_requests(group_requests: GroupRequests, now: Instant) -> HostTask:
+def _of_requests(group_requests: GroupRequests, asking: AskingList | None, now: Instant) -> HostTask:
     name = group_requests.group.details.name
     title = ngettext("%(number)s person wants to join", "%(number)s people want to join", group_requests.number)
     hint = f"{name} · {formatting.ago(group_requests.since, now)}"
     path = f"{group_path(group_requests.group.slug)}/requests"
-    return HostTask(
-        TaskUrgency.REQUESTS,
-        group_requests.since,
-        "group",
-        title,
-        hint,
-        (_task_button(gettext("Review"), title, name, path),),
-    )
+    buttons = (_task_button(gettext("Review"), title, name, path),) if asking is None else ()
+    return HostTask(TaskUrgency.REQUESTS, group_requests.since, "group", title, hint, buttons, asking)
 
 
 async def _offer_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[HostTask]:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput
-from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, administration, queries, rules
 from openmeet.domain.groups.model import BELOW_OWNER, INSIDE, GroupRole, GroupSlug, MemberId, Membership
@@ -180,12 +180,10 @@ async def decide(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         decided = await administration.decide(tx, caller, group_slug_of(request), people, lets_in=decision == "approve")
         group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
+    back = local_path(form.get("next", ""), f"{group_path(group.slug)}/requests")
     if not decided:
-        return go(f"{group_path(group.slug)}/requests", flash="requests_gone")
-    return go(
-        f"{group_path(group.slug)}/requests",
-        flash="requests_approved" if decision == "approve" else "requests_declined",
-    )
+        return go(back, flash="requests_gone")
+    return go(back, flash="requests_approved" if decision == "approve" else "requests_declined")
 
 
 async def _requests_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:

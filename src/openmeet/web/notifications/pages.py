@@ -17,18 +17,17 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
 from groundwork.ui.tones import tone_of
-from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.media.pictures import Size
 from openmeet.domain.notifications import email_links, notify, preferences, rules
-from openmeet.domain.notifications.event_kinds import NewAnswer
 from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import (
     BY_MAIL_ALONE,
     Channel,
     DeliveryHours,
+    NotificationId,
     NotificationKind,
     NotificationReason,
     NotificationTopic,
@@ -45,8 +44,10 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.formatting import OFFERED_ZONES, ZONES
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import version_of_values
-from openmeet.web.events.pending_decisions import tasks_of, waiting_rows
+from openmeet.web.events.asking_people import AskingList, return_path_of
+from openmeet.web.events.pending_decisions import WaitingRow, tasks_of, waiting_rows
 from openmeet.web.media.drawings import thumbnail
+from openmeet.web.notifications.requests import asking_by_bundle, is_decided_in, reply_row
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
 from openmeet.web.site.layout import go, page, viewer_moderates
@@ -243,7 +244,8 @@ class NewsBundle:
     """A row: similar notifications. ``line`` is about the newest of them, or about all if ``is_collective``; ``more``
     has those that it does not show one by one. ``picture`` is empty if the subject has none.
 
-    If several people are involved, ``faces`` shows them.
+    If several people are involved, ``faces`` shows them. ``asking`` has people to decide about, and ``reply`` buttons to
+    answer the event.
     """
 
     line: NotificationLine
@@ -253,6 +255,8 @@ class NewsBundle:
     tone: int
     created_at: Instant
     faces: list[Avatar]
+    asking: AskingList | None
+    reply: WaitingRow | None
 
 
 def routes() -> list[Route]:
@@ -278,22 +282,22 @@ async def show(request: Request) -> Response:
         unread = await count_unread_by_kind(reader, caller.user_id)
         bundles = await content.notification_bundles(reader, news, caller.user_id)
         is_first = not cursor and shows is NotificationFilter.ALL
-        waiting = (
-            [] if not is_first else await waiting_rows(reader, services(request).settings.public_url, caller.user_id)
-        )
+        waiting = await waiting_rows(reader, services(request).settings.public_url, caller.user_id)
         tasks = (
             await tasks_of(reader, caller.user_id, services(request).code_key, moderates=viewer_moderates(request))
             if is_first
             else []
         )
-        # Requests that wait for the host's decision are above the list already.
-        decided_above = {row.card.slug for row in waiting if row.asks_host}
-        shown = [one for one in bundles if not (_is_request(one.newest) and one.headline.slug in decided_above)]
+        above = [*(row.asking for row in waiting), *(task.asking for task in tasks)] if is_first else []
+        shown = [one for one in bundles if not is_decided_in(above, one)]
+        asking = await asking_by_bundle(reader, shown, caller.user_id)
         pictures = await _event_pictures(reader, [one.newest for one in shown if one.headline.path])
         people = [line.person_id for one in shown for line in one.lines if line.person_id is not None]
-        rows = _rows(shown, pictures, await portraits_of(reader, caller.user_id, people))
+        portraits = await portraits_of(reader, caller.user_id, people)
+        rows = _rows(shown, pictures, portraits, asking, [] if is_first else waiting)
         context = {
-            "waiting": waiting,
+            "back": return_path_of(request),
+            "waiting": waiting if is_first else [],
             "tasks": tasks,
             "filters": _filters(unread, shows),
             "shows": shows.value,
@@ -318,11 +322,6 @@ async def mark_read(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await notify.mark_all_read(tx, caller.user_id, until=Instant(int(until)))
     return go(PATH)
-
-
-def _is_request(notification: Notification) -> bool:
-    """Whether somebody asked to join an event."""
-    return isinstance(notification.payload, NewAnswer) and notification.payload.answer == AttendanceStatus.PENDING
 
 
 def _shown_filter(request: Request) -> NotificationFilter:
@@ -359,7 +358,11 @@ def _by_time(bundles: Sequence[NewsBundle], now: Instant, zone: str) -> list[tup
 
 
 def _rows(
-    bundles: Sequence[NotificationBundle], pictures: Mapping[str, tuple[str, int]], portraits: Portraits
+    bundles: Sequence[NotificationBundle],
+    pictures: Mapping[str, tuple[str, int]],
+    portraits: Portraits,
+    asking: Mapping[NotificationId, AskingList],
+    waiting: Sequence[WaitingRow],
 ) -> list[NewsBundle]:
     return [
         NewsBundle(
@@ -369,6 +372,8 @@ def _rows(
             *pictures.get(one.newest.subject_id, ("", tone_of(one.newest.subject_id))),
             one.newest.created_at,
             _line_avatars(one.lines, portraits),
+            asking.get(one.newest.id),
+            reply_row(one, waiting),
         )
         for one in bundles
     ]
