@@ -30,6 +30,7 @@ from tests.browser.browsers import (
 FAILURES = {
     "a bug": 500,
     "absent": 404,
+    "no code": 410,
     "not for them": 403,
     "refused account": 400,
     "removed": 410,

@@ -85,9 +85,9 @@ async def _opened(site: Deployment, token: str | None, paths: dict[str, str]) ->
     pages = _pages()
     async with httpx.AsyncClient(base_url=site.url, cookies=cookies, timeout=TIMEOUT_SECONDS) as browser:
         for name, path in paths.items():
-            answer = await browser.get(path)
-            if answer.status_code == FAILURES.get(name, 200) and answer.headers["content-type"].startswith("text/html"):
-                asked = {"type": "http", "method": "GET", "path": answer.url.path}
-                matching = (path for path, one in pages.items() if one.matches(asked)[0] is Match.FULL)
-                found.add(next(matching, ""))
+            answer = await browser.get(path, follow_redirects=True)
+            assert answer.status_code == FAILURES.get(name, 200), name
+            asked = {"type": "http", "method": "GET", "path": answer.url.path}
+            matching = (path for path, one in pages.items() if one.matches(asked)[0] is Match.FULL)
+            found.add(next(matching, ""))
     return found
