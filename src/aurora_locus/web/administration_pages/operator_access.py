@@ -134,4 +134,4 @@ def admin_page(
         "blank": EMPTY,
         "display_names": display_names,
     }
-    return page(request, f"administration/{template}", {**layout, **(context or {})}, status=status)
+    return page(request, f"administration_pages/{template}", {**layout, **(context or {})}, status=status)
