@@ -1,6 +1,6 @@
 """Composition root of Aurora Locus: opens everything from the settings and closes it in reverse order."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,6 @@ from aurora_locus.accounts.emails import branding_of, email_handler, mailer_of
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.setup import open_registry
 from aurora_locus.administration import federation_status
-from aurora_locus.administration.console import AdminConsole
 from aurora_locus.administration.queries import CachedBlobTotals
 from aurora_locus.background_tasks import run_jobs, start_task
 from aurora_locus.blobs.place import open_store
@@ -34,7 +33,7 @@ from aurora_locus.federation.jetstream import PATH as JETSTREAM
 from aurora_locus.federation.jetstream import Jetstream, TakedownIndex
 from aurora_locus.federation.proxying import open_proxying
 from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
-from aurora_locus.federation.status import FederationGauges, subscribers_and_relays, watch
+from aurora_locus.federation.status import FederationGauges, FederationSources, watch
 from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.i18n.language import by_request
 from aurora_locus.i18n.sentences import explain
@@ -59,6 +58,7 @@ from aurora_locus.sequencer.live_events import LiveEvents, run_wakeup
 from aurora_locus.settings import PACKAGE, SCHEMA, PdsSettings
 from aurora_locus.web import pages
 from aurora_locus.web.site.faults import page_renderer
+from aurora_locus.web.site.services import PdsServices
 from aurora_locus.xrpc.callers import XrpcAuthenticator
 from aurora_locus.xrpc.dispatch import dispatcher
 from aurora_locus.xrpc.gate import build_gate, network_of_caller, open_configured_counters
@@ -139,31 +139,31 @@ async def open_server(
         credentials = _credential_reader(settings, registry)
         labels = await _open_labels(settings, db, sealer)
         host = await _open_xrpc_host(core, labels, credentials, crawl_requests, stack)
-        read_federation = _federation_reader(core, crawl_requests)
+        federation = _federation_sources(core, crawl_requests)
         site = await pages.open_pages(settings, registry, sealer)
         routes = [
             *oauth_routes(authorization),
-            *federation_status.routes(credentials, read_federation),
+            *federation_status.routes(credentials, federation),
             *pages.routes(site, settings),
         ]
         probes = await stack.enter_async_context(probing(_probes(db, registry.repositories.blobs.store), metrics))
         app = _application(core, host, labels, routes, probes, access_log=access_log)
 
         migration = MigrationContext(registry, clients.http, sealer)
-        pages.attach(app, site, registry)
-        app.state.authorization = authorization
-        app.state.look_up_both_ways = clients.handles.look_up_both_ways
-        app.state.console = AdminConsole(
+        app.state.services = PdsServices(
             settings,
-            registry,
-            labels,
-            crawl_requests,
-            read_federation,
-            CachedBlobTotals(registry),
             version,
             clock.now(),
+            site,
+            registry,
+            authorization,
+            clients.handles,
+            migration,
+            labels,
+            crawl_requests,
+            federation,
+            CachedBlobTotals(registry),
         )
-        app.state.migration = migration
 
         deliveries = {**_email_deliveries(core, stack), **_migration_deliveries(migration)}
         await stack.enter_async_context(run_jobs(registry.db, deliveries))
@@ -278,10 +278,8 @@ async def _open_labels(settings: PdsSettings, db: Database, sealer: Sealer) -> L
     return Labels(db, Did(settings.did), key)
 
 
-def _federation_reader(core: _Core, crawl_requests: CrawlRequests) -> Callable[[], Awaitable[dict[str, Any]]]:
-    """Return a function that reads who reads this server, for the operator."""
-    return partial(
-        subscribers_and_relays,
+def _federation_sources(core: _Core, crawl_requests: CrawlRequests) -> FederationSources:
+    return FederationSources(
         core.db,
         core.live,
         core.clock,

@@ -86,7 +86,7 @@ async def ada(deployment: Deployment):
 
 def paths(deployment: Deployment, method: str) -> list[str]:
     """Every page without a path parameter."""
-    routes: list[Route] = pages.routes(deployment.pds.app.state.site, deployment.settings)
+    routes: list[Route] = pages.routes(deployment.pds.app.state.services.site, deployment.settings)
     return sorted({route.path for route in routes if method in (route.methods or ()) and "{" not in route.path})
 
 

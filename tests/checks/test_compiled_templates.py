@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from aurora_locus.web.site.frame import Branding, open_site
+from aurora_locus.web.site.templating import Branding, open_site
 from openmeet.web.site import layout
 from tests import compiled_templates
 

@@ -56,33 +56,38 @@ async def lags(db: Database, live: LiveEvents, clock: Clock) -> list[SubscriberL
     ]
 
 
-async def subscribers_and_relays(
-    db: Database,
-    live: LiveEvents,
-    clock: Clock,
-    http: HttpClient,
-    crawl_requests: CrawlRequests,
-    *,
-    is_federated: bool,
-    is_automatic: bool,
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class FederationSources:
+    """What the federation status is read from. If the host is not ``is_federated``, no relay is asked, because opening
+    the page on a development machine must not reveal that server to relays.
+    """
+
+    db: Database
+    live: LiveEvents
+    clock: Clock
+    http: HttpClient
+    crawl_requests: CrawlRequests
+    is_federated: bool
+    is_automatic: bool
+
+
+async def subscribers_and_relays(sources: FederationSources) -> dict[str, Any]:
     """Return the federation status as JSON: subscribers and relays.
 
-    Each relay is asked for its status of this host; a failure is reported as a problem. If the host is not
-    ``is_federated``, no relay is asked, because opening this page on a development machine must not reveal that server
-    to relays.
+    Each relay is asked for its status of this host; a failure is reported as a problem.
     """
-    relays = crawl_requests.relays if is_federated else ()
+    http, crawl_requests, live = sources.http, sources.crawl_requests, sources.live
+    relays = crawl_requests.relays if sources.is_federated else ()
     host_statuses = await asyncio.gather(
         *(_fetch_host_status(http, relay, crawl_requests.hostname) for relay in relays)
     )
     host_statuses = host_statuses or [{} for _ in crawl_requests.relays]
-    accounts = await accounts_on_relays(db, [relay.url for relay in crawl_requests.relays])
+    accounts = await accounts_on_relays(sources.db, [relay.url for relay in crawl_requests.relays])
     return {
         "hostname": crawl_requests.hostname,
         "head": live.buffer.head,
-        "announces": is_automatic,
-        "subscribers": [_subscriber(lag) for lag in await lags(db, live, clock)],
+        "announces": sources.is_automatic,
+        "subscribers": [_subscriber(lag) for lag in await lags(sources.db, live, sources.clock)],
         "relays": [
             _relay(relay, host_status, accounts[relay.url])
             for relay, host_status in zip(crawl_requests.relays, host_statuses, strict=True)

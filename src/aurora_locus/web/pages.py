@@ -1,4 +1,4 @@
-"""All HTML pages of this server, and their dependencies."""
+"""All HTML pages of this server, and their layout."""
 
 from starlette.routing import Route
 
@@ -12,9 +12,8 @@ from aurora_locus.web.front_page import routes as front_page
 from aurora_locus.web.oauth_pages import routes as oauth_pages
 from aurora_locus.web.security_pages import pages as security_pages
 from aurora_locus.web.sign_in import pages as sign_in_pages
-from aurora_locus.web.site.frame import Branding, Site, open_site
+from aurora_locus.web.site.templating import Branding, Site, open_site
 from groundwork.clock import MINUTE
-from groundwork.http.application import Application
 from groundwork.sealing import Sealer
 
 
@@ -46,9 +45,3 @@ def routes(site: Site, settings: PdsSettings) -> list[Route]:
         *account_pages.routes(),
         *administration.routes(),
     ]
-
-
-def attach(app: Application, site: Site, registry: Registry) -> None:
-    """Store the dependencies of the pages in ``request.app.state``."""
-    app.state.site = site
-    app.state.registry = registry

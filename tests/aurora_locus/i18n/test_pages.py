@@ -13,7 +13,7 @@ from aurora_locus.account_migration.moves import MoveReason
 from aurora_locus.i18n.catalogue import CATALOGUE
 from aurora_locus.i18n.language import COOKIE
 from aurora_locus.i18n.sentences import MESSAGES
-from aurora_locus.web.site.frame import Branding, open_site
+from aurora_locus.web.site.templating import Branding, open_site
 from groundwork.errors import FailureReason
 from groundwork.i18n import pseudo
 from tests.aurora_locus.account_migration.leaving_account import store_failed_move

@@ -10,6 +10,7 @@ from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import Failure
 from groundwork.http.forms import EMPTY
 
@@ -31,7 +32,7 @@ async def show_app_passwords(request: Request) -> Response:
 async def change_app_passwords(request: Request) -> Response:
     """Revoke an app password, or create one and show it in the response itself, which is never cached."""
     registry, account, form = (
-        authentication.registry_of(request),
+        services(request).registry,
         authentication.proven_account_of(request),
         posted(request),
     )
@@ -54,7 +55,7 @@ async def change_app_passwords(request: Request) -> Response:
 
 
 async def _context(request: Request) -> dict[str, object]:
-    registry, account = authentication.registry_of(request), authentication.account_of(request)
+    registry, account = services(request).registry, authentication.account_of(request)
     async with registry.db.reader() as reader:
         listed = await app_passwords.list_all(reader, account.did)
     return {"app_passwords": listed, "made": None, "password": "", "now": registry.clock.now(), "account": account}

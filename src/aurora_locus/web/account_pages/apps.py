@@ -13,9 +13,9 @@ from aurora_locus.oauth.plain_names import app_name
 from aurora_locus.oauth.scope_descriptions import ScopeGroup, describe_scopes, summary_of
 from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
-from aurora_locus.web.oauth_pages.flow import authorization_of
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.clock import Instant
 
 PATH = "/account/apps"
@@ -41,9 +41,9 @@ def routes() -> list[Route]:
 
 async def show_apps(request: Request) -> Response:
     """Show the account's OAuth apps, each with its scopes in plain words."""
-    registry, account = authentication.registry_of(request), authentication.account_of(request)
+    registry, account = services(request).registry, authentication.account_of(request)
     async with registry.db.reader() as reader:
-        apps = await authorization.list_sessions(authorization_of(request), reader, account.did)
+        apps = await authorization.list_sessions(services(request).authorization, reader, account.did)
     context = {"apps": [_described(app) for app in apps], "account": account, "now": registry.clock.now()}
     return page(request, "account_pages/apps.html", context)
 
@@ -51,8 +51,8 @@ async def show_apps(request: Request) -> Response:
 async def revoke_app(request: Request) -> Response:
     """Revoke the session of one app. A session that no longer exists is not an error."""
     account, form = authentication.account_of(request), posted(request)
-    async with authentication.registry_of(request).db.transaction() as tx:
-        await authorization.revoke_session(authorization_of(request), tx, account.did, form.get("app", ""))
+    async with services(request).registry.db.transaction() as tx:
+        await authorization.revoke_session(services(request).authorization, tx, account.did, form.get("app", ""))
     return redirect_to(PATH, flash="app_shut_out")
 
 

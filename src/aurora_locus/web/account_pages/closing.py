@@ -15,9 +15,9 @@ from aurora_locus.repository.model import HostingStatus
 from aurora_locus.web.account_pages.forms import TOKEN, count, kept_for, own_account, page_with_failure
 from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
-from aurora_locus.web.oauth_pages.flow import authorization_of
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput
@@ -52,7 +52,7 @@ async def change_activation(request: Request) -> Response:
     form = posted(request)
     try:
         if form.get("act") == "activate":
-            await activation.reactivate(authentication.registry_of(request), account)
+            await activation.reactivate(services(request).registry, account)
             return redirect_to("/account", flash="activated")
         if form.get("after", "") not in _TERMS:
             raise InvalidInput("after", gettext_noop("Choose one of these."))
@@ -63,9 +63,9 @@ async def change_activation(request: Request) -> Response:
 
 
 async def _deactivate(request: Request, account: Account, days: int | None) -> None:
-    registry = authentication.registry_of(request)
+    registry = services(request).registry
     delete_after = None if days is None else Instant(registry.clock.now() + days * DAY)
-    server = authorization_of(request)
+    server = services(request).authorization
 
     def work(w: Writer) -> None:
         # The owner authorized apps for a visible account.
@@ -85,7 +85,7 @@ async def show_deletion(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     """Send the deletion token, or delete the account with the token and the password. Deletion ends every session."""
-    registry, form = authentication.registry_of(request), posted(request)
+    registry, form = services(request).registry, posted(request)
     account = await own_account(request, authentication.proven_account_of(request).did)
     try:
         if form.get("act") == "ask":
@@ -133,7 +133,7 @@ def _choice_label(days: int | None) -> str:
 
 
 async def _storage_context(request: Request, account: Account) -> dict[str, object]:
-    registry = authentication.registry_of(request)
+    registry = services(request).registry
     async with registry.db.reader() as reader:
         storage = await stored_data.measure(reader, account.did)
     quarantine_text = kept_for(registry.handle_quarantine)

@@ -11,6 +11,7 @@ from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.database.transaction import Writer
 from groundwork.errors import InvalidInput
 from groundwork.http.devices import device_of
@@ -25,7 +26,7 @@ def routes() -> list[Route]:
 
 async def show_sessions(request: Request) -> Response:
     """Show the browsers and apps that are signed in, most recently used first."""
-    registry, account = authentication.registry_of(request), authentication.account_of(request)
+    registry, account = services(request).registry, authentication.account_of(request)
     async with registry.db.reader() as reader:
         browsers = await browser_sessions.of_account(reader, account.did)
         apps = await sessions.list_open(reader, account.did)
@@ -48,7 +49,7 @@ def _device_label(user_agent: str) -> str:
 
 async def end_session(request: Request) -> Response:
     """Sign out one browser, one app, or everything except this browser."""
-    registry, account, form = authentication.registry_of(request), authentication.account_of(request), posted(request)
+    registry, account, form = services(request).registry, authentication.account_of(request), posted(request)
     did, own_id_hash = account.did, authentication.visit_of(request).id_hash
     if "browser" in form:
         try:

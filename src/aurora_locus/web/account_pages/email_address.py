@@ -14,6 +14,7 @@ from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import Failure, InvalidInput
 from groundwork.http.forms import EMPTY
 
@@ -44,7 +45,7 @@ async def change_email(request: Request) -> Response:
 
 
 async def _act(request: Request, account: Account, form: dict[str, str]) -> Response:
-    registry = authentication.registry_of(request)
+    registry = services(request).registry
     match form.get("act"):
         case "ask_to_confirm":
             await count(request, account.did, *REQUEST_CONFIRMATION)
@@ -72,4 +73,4 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
 
 
 def _context(request: Request, account: Account) -> dict[str, object]:
-    return {"account": account, "sends_mail": authentication.registry_of(request).sends_mail}
+    return {"account": account, "sends_mail": services(request).registry.sends_mail}

@@ -11,6 +11,7 @@ from aurora_locus.web.account_pages.forms import count, own_account
 from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.frame import page
+from aurora_locus.web.site.services import services
 
 PATH = "/account/export"
 
@@ -23,7 +24,7 @@ def routes() -> list[Route]:
 async def show_export(request: Request) -> Response:
     """Show what the export contains, and its approximate size."""
     registry, account = (
-        authentication.registry_of(request),
+        services(request).registry,
         authentication.proven_account_of(request, allow_takendown=True),
     )
     is_closed = account.status in OF_THE_HOST
@@ -34,7 +35,7 @@ async def show_export(request: Request) -> Response:
 
 async def send_export(request: Request) -> Response:
     """Stream the export while it is produced. Its length is not known in advance."""
-    registry = authentication.registry_of(request)
+    registry = services(request).registry
     account = await own_account(request, authentication.proven_account_of(request, allow_takendown=True).did)
     await count(request, account.did, EXPORT)
     name = archive.file_name(account, registry.clock.now())

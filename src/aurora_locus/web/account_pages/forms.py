@@ -11,8 +11,8 @@ from aurora_locus.accounts.limits import count_request, effective_limit
 from aurora_locus.accounts.model import Account
 from aurora_locus.i18n.catalogue import ngettext
 from aurora_locus.i18n.sentences import too_often
-from aurora_locus.web.browser_sessions.authentication import registry_of
 from aurora_locus.web.site.frame import page
+from aurora_locus.web.site.services import services
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotSignedIn, kind_of
 from groundwork.http.forms import FormState
@@ -34,12 +34,12 @@ def kept_for(microseconds: int) -> str:
 
 async def own_account(request: Request, did: Did) -> Account:
     """Return the account with all its columns. Raises Forbidden if it no longer exists."""
-    return await queries.require_account(registry_of(request).db, did)
+    return await queries.require_account(services(request).registry.db, did)
 
 
 async def count(request: Request, did: Did, *limits: Limit) -> None:
     """Count one request of this account, against the same counters as XRPC methods. Raises RateLimited."""
-    registry = registry_of(request)
+    registry = services(request).registry
     charges = [(effective_limit(registry, limit), str(did)) for limit in limits]
     await count_request(registry, charges)
 

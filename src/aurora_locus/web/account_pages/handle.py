@@ -1,15 +1,12 @@
 """Change the handle to a name under this server's domains, or to the owner's own domain, which is checked on request."""
 
-from collections.abc import Awaitable, Callable
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from at_network.handle_resolver import HandleLookups
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import is_plc
-from at_protocol.syntax.handle import Handle, parse_handle
+from at_protocol.syntax.handle import parse_handle
 from aurora_locus.accounts import handle_change
 from aurora_locus.accounts.limits import CHECK_HANDLE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY
 from aurora_locus.accounts.model import Account
@@ -20,13 +17,12 @@ from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import Failure, InvalidInput
 from groundwork.http.forms import EMPTY, FormState
 
 PATH = "/account/handle"
 _TEMPLATE = "account_pages/handle.html"
-
-LookUpBothWays = Callable[[Handle], Awaitable[HandleLookups]]
 
 
 def routes() -> list[Route]:
@@ -42,7 +38,7 @@ async def show_handle(request: Request) -> Response:
 
 async def change_handle(request: Request) -> Response:
     """Take a name under this server's domains, or check whether a domain resolves to the account."""
-    registry, form = authentication.registry_of(request), posted(request)
+    registry, form = services(request).registry, posted(request)
     account = await own_account(request, authentication.account_of(request).did)
     is_own_domain = "domain" in form
     context = _context(request, account)
@@ -66,13 +62,13 @@ async def _check_handle(request: Request, account: Account, form: dict[str, str]
         handle = parse_handle(form.get("domain", "").strip().removeprefix("@").rstrip("."))
     except Malformed as error:
         raise InvalidInput("domain", localizable("This isn’t a domain: %(why)s.", why=error.why)) from None
-    ask: LookUpBothWays = request.app.state.look_up_both_ways
-    context = {**_context(request, account), "typed": FormState(form), "looked_up": handle, "ways": await ask(handle)}
+    ways = await services(request).handles.look_up_both_ways(handle)
+    context = {**_context(request, account), "typed": FormState(form), "looked_up": handle, "ways": ways}
     return page(request, _TEMPLATE, context)
 
 
 def _context(request: Request, account: Account) -> dict[str, object]:
-    registry = authentication.registry_of(request)
+    registry = services(request).registry
     return {
         "account": account,
         "endings": registry.handle_domains,

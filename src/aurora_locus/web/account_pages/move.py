@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from at_protocol.syntax.did import is_plc
 from aurora_locus.account_migration import actions, moves, web_moves
-from aurora_locus.account_migration.actions import MigrationContext, MoveRequest
+from aurora_locus.account_migration.actions import MoveRequest
 from aurora_locus.accounts import email_changes, stored_data, web_identities
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import MOVE, REQUEST_SIGNATURE
@@ -17,6 +17,7 @@ from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import Failure, InvalidForm, InvalidInput
 from groundwork.http.forms import EMPTY
 
@@ -47,7 +48,7 @@ async def change_move(request: Request) -> Response:
 
 
 async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
-    context = _migration_context(request)
+    context = services(request).migration
     match form.get("act"):
         case "begin":
             await count(request, account.did, MOVE)
@@ -92,7 +93,7 @@ def _move_request(form: dict[str, str]) -> MoveRequest:
 
 
 async def _context(request: Request, account: Account) -> dict[str, object]:
-    registry = authentication.registry_of(request)
+    registry = services(request).registry
     async with registry.db.reader() as reader:
         move = await moves.find(reader, account.did)
         counts = await stored_data.count(reader, account.did)
@@ -105,8 +106,3 @@ async def _context(request: Request, account: Account) -> dict[str, object]:
         "sends_mail": registry.sends_mail,
         "now": registry.clock.now(),
     }
-
-
-def _migration_context(request: Request) -> MigrationContext:
-    context: MigrationContext = request.app.state.migration
-    return context

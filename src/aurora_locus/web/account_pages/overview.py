@@ -21,8 +21,8 @@ from aurora_locus.oauth.scope_descriptions import summary_of
 from aurora_locus.web.account_pages.forms import own_account
 from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show
-from aurora_locus.web.oauth_pages.flow import authorization_of
 from aurora_locus.web.site.frame import page
+from aurora_locus.web.site.services import services
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 
@@ -61,9 +61,9 @@ async def show_overview(request: Request) -> Response:
     """Show the start page of the account: name, the one thing that most needs attention, apps, security, storage, and
     ways to leave.
     """
-    registry, signed_in = authentication.registry_of(request), authentication.account_of(request)
+    registry, signed_in = services(request).registry, authentication.account_of(request)
     account = await own_account(request, signed_in.did)
-    server = authorization_of(request)
+    server = services(request).authorization
     async with registry.db.reader() as reader:
         storage = await stored_data.measure(reader, account.did)
         apps = await authorization.list_sessions(server, reader, account.did)

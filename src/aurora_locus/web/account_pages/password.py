@@ -15,6 +15,7 @@ from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import Failure, InvalidForm
 from groundwork.http.forms import EMPTY
 
@@ -39,7 +40,7 @@ async def change_password(request: Request) -> Response:
     try:
         if form.get("password", "") != form.get("repeated", ""):
             raise InvalidForm({"repeated": gettext_noop("The passwords don’t match. Type the same one twice.")})
-        await password_reset.change(authentication.registry_of(request), signed_in.did, form.get("password", ""))
+        await password_reset.change(services(request).registry, signed_in.did, form.get("password", ""))
     except Failure as failure:
         context = await _context(request, signed_in)
         return page_with_failure(request, _TEMPLATE, context, {}, failure, "password")
@@ -49,7 +50,7 @@ async def change_password(request: Request) -> Response:
 
 
 async def _context(request: Request, account: SignedInAccount) -> dict[str, object]:
-    registry = authentication.registry_of(request)
+    registry = services(request).registry
     async with registry.db.reader() as reader:
         passwords = await app_passwords.list_all(reader, account.did)
     factors = await checking.find(registry, account.did)

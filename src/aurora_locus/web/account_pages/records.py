@@ -12,6 +12,7 @@ from aurora_locus.oauth.plain_names import KINDS
 from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show
 from aurora_locus.web.site.frame import page
+from aurora_locus.web.site.services import services
 from groundwork.errors import InvalidInput, NotFound, Why
 from groundwork.http.forms import FormState
 
@@ -30,7 +31,7 @@ def routes() -> list[Route]:
 
 async def show_records(request: Request) -> Response:
     """Show a page of records, and let the owner choose a collection."""
-    registry, account = authentication.registry_of(request), authentication.account_of(request)
+    registry, account = services(request).registry, authentication.account_of(request)
     search = {name: request.query_params.get(name, "") for name in ("collection", "q", "cursor")}
     async with registry.db.reader() as reader:
         collections = await stored_data.collections(reader, account.did)
@@ -54,7 +55,7 @@ async def show_records(request: Request) -> Response:
 
 async def show_record(request: Request) -> Response:
     """Show one record as JSON. Raises NotFound."""
-    registry, account = authentication.registry_of(request), authentication.account_of(request)
+    registry, account = services(request).registry, authentication.account_of(request)
     names = request.path_params
     record = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
     if record is None:

@@ -26,6 +26,7 @@ from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import Failure, InvalidInput, Refused, Why
 from groundwork.http.forms import EMPTY
 
@@ -60,7 +61,7 @@ async def change_keys(request: Request) -> Response:
         own_identity.require_plc(account.did)
         if form.get("act") == "ask":
             await count(request, account.did, *REQUEST_SIGNATURE)
-            await email_changes.send_token(authentication.registry_of(request), account, TokenPurpose.PLC_OPERATION)
+            await email_changes.send_token(services(request).registry, account, TokenPurpose.PLC_OPERATION)
             return redirect_to(f"{PATH}#key", flash="mail_sent")
         await _set(request, account, form)
     except Failure as failure:
@@ -69,7 +70,7 @@ async def change_keys(request: Request) -> Response:
 
 
 async def _set(request: Request, account: Account, form: dict[str, str]) -> None:
-    registry = authentication.registry_of(request)
+    registry = services(request).registry
     await count(request, account.did, UPDATE_HANDLE, UPDATE_HANDLE_DAILY)
     present = (await newest_operation(registry.directory, account.did)).operation.rotation_keys
     servers = format_did_key(registry.rotation_key.public)
@@ -108,7 +109,7 @@ async def _context(request: Request, account: Account) -> dict[str, object]:
     """Build the template values. ``keys`` is None if the directory does not respond or has no operations for this
     identity.
     """
-    registry = authentication.registry_of(request)
+    registry = services(request).registry
     servers = format_did_key(registry.rotation_key.public)
     keys: list[RotationKey] | None = None
     problem = ""

@@ -28,10 +28,10 @@ from aurora_locus.web.administration_pages.operator_access import (
     operator_get,
     operator_of,
     operator_post,
-    registry_of,
 )
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import (
     Conflict,
     InvalidForm,
@@ -61,7 +61,7 @@ async def show_accounts(request: Request) -> Response:
     """Search for accounts by handle, address or DID."""
     query = request.query_params
     text, status, after = query.get("q", "").strip(), query.get("status", ""), query.get("after", "")
-    async with registry_of(request).db.reader() as reader:
+    async with services(request).registry.db.reader() as reader:
         rows = await search_accounts(reader, text, status, after=after, limit=PAGE)
     next_after = rows[-1].handle if len(rows) == PAGE else ""
     context = {"found": rows, "q": text, "status": status, "statuses": [*HostingStatus][:-1], "more": next_after}
@@ -71,7 +71,7 @@ async def show_accounts(request: Request) -> Response:
 async def show_account(request: Request) -> Response:
     """Show everything that the host may see about one account."""
     did = did_in_path(request)
-    registry = registry_of(request)
+    registry = services(request).registry
     account, decisions = await _account(request, did)
     async with registry.db.reader() as reader:
         context = {
@@ -111,7 +111,7 @@ async def act(request: Request) -> Response:
     try:
         audit = audit_of(request)
         _require_confirmed(action, account, form)
-        await action.run(registry_of(request), audit, did, form)
+        await action.run(services(request).registry, audit, did, form)
     except InvalidInput as wrong:
         return _form(request, action, account, decisions, form_with_problems(form, wrong), status=400)
     except (Refused, Conflict, RemoteFailed, RemoteSlow, Unavailable) as no:
@@ -171,7 +171,7 @@ def _actions_by_heading(
 
 
 async def _account(request: Request, did: Did) -> tuple[AccountDetails, AccountDecisions]:
-    registry = registry_of(request)
+    registry = services(request).registry
     async with registry.db.reader() as reader:
         details = await account_details.find(reader, [did])
         account = await queries.find(reader, did)

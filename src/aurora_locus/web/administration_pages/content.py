@@ -10,7 +10,6 @@ from starlette.routing import Route
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts import record_search
-from aurora_locus.administration.console import console_of
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import audit_log, labels, subject_actions, takedowns
 from aurora_locus.moderation.labels import Label
@@ -23,10 +22,10 @@ from aurora_locus.web.administration_pages.operator_access import (
     audit_of,
     operator_get,
     operator_post,
-    registry_of,
 )
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound, Why
@@ -56,7 +55,7 @@ async def decide(request: Request) -> Response:
     form = posted(request)
     try:
         subject, reference = _requested_takedown(form)
-        await subject_actions.decide_content(registry_of(request), audit_of(request), subject, reference)
+        await subject_actions.decide_content(services(request).registry, audit_of(request), subject, reference)
     except InvalidInput as wrong:
         return await _page(request, form_with_problems(form, wrong), form, status=400)
     except NotFound as absent:
@@ -69,8 +68,8 @@ async def label(request: Request) -> Response:
     form = posted(request)
     try:
         subject = form.get("uri", "").strip() or form.get("did", "").strip()
-        until = _expiry(form, registry_of(request).clock.now())
-        value, server_labels = form.get("value", "").strip(), console_of(request).labels
+        until = _expiry(form, services(request).registry.clock.now())
+        value, server_labels = form.get("value", "").strip(), services(request).labels
         await labels.put(server_labels, audit_of(request), subject, value, negate="negate" in form, expires_at=until)
     except InvalidInput as wrong:
         return await _page(request, form_with_problems(form, wrong), form, status=400)
@@ -107,7 +106,7 @@ async def _page(request: Request, form_state: FormState, query: Mapping[str, str
         subject = _subject(query)
     except InvalidInput as wrong:
         subject, problem = None, wrong.why
-    registry = registry_of(request)
+    registry = services(request).registry
     if subject is not None:
         name = name_of(subject)
         async with registry.db.reader() as reader:
@@ -140,7 +139,7 @@ async def record_json(request: Request, subject: Subject) -> str:
     if not isinstance(subject, RecordSubject):
         return ""
     record = await record_search.read(
-        registry_of(request).db, subject.did, subject.collection, subject.rkey, also_taken_down=True
+        services(request).registry.db, subject.did, subject.collection, subject.rkey, also_taken_down=True
     )
     return "" if record is None else record_search.format_json(record)
 

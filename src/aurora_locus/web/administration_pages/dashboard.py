@@ -7,11 +7,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.administration import queries
-from aurora_locus.administration.console import AdminConsole, console_of
 from aurora_locus.administration.queries import Dashboard
 from aurora_locus.federation.crawl_requests import Relay
 from aurora_locus.federation.status import lags, worst
 from aurora_locus.web.administration_pages.operator_access import admin_page, operator_get
+from aurora_locus.web.site.services import PdsServices, services
 from groundwork.clock import DAY, MINUTE
 
 # A reader with more lag than this cannot keep up.
@@ -48,30 +48,30 @@ async def show_dashboard(request: Request) -> Response:
     """Show the operator's start page: state of the server, problems that need attention, figures, events of the last
     day.
     """
-    console = console_of(request)
-    registry = console.registry
+    pds = services(request)
+    registry = pds.registry
     behind = await lags(registry.db, registry.repositories.live, registry.clock)
     lag_events, lag_seconds = worst(behind)
-    dashboard = await queries.dashboard(registry, await console.blobs.read(), console.settings.data_directory)
+    dashboard = await queries.dashboard(registry, await pds.blob_totals.read(), pds.settings.data_directory)
     context = {
         "dashboard": dashboard,
-        "trouble": _server_trouble(console, dashboard, lag_seconds),
+        "trouble": _server_trouble(pds, dashboard, lag_seconds),
         "subscribers": len(behind),
         "lag_events": lag_events,
         "lag_seconds": round(lag_seconds, 1),
-        "relays": console.crawl_requests.relays,
-        "serves": console.settings.serves_firehose,
+        "relays": pds.crawl_requests.relays,
+        "serves": pds.settings.serves_firehose,
         "sends_mail": registry.sends_mail,
-        "version": console.version,
-        "started_at": console.started_at,
+        "version": pds.version,
+        "started_at": pds.started_at,
         "bars": _column_heights(dashboard.hours),
         "peak": max(dashboard.hours),
     }
     return admin_page(request, "dashboard.html", context)
 
 
-def _server_trouble(console: AdminConsole, dashboard: Dashboard, lag_seconds: float) -> ServerTrouble:
-    now = console.registry.clock.now()
+def _server_trouble(pds: PdsServices, dashboard: Dashboard, lag_seconds: float) -> ServerTrouble:
+    now = pds.registry.clock.now()
     last = dashboard.last_backup_at
     backup = "none" if last is None else "old" if last < now - _OLD else ""
     late = dashboard.emails_since is not None and dashboard.emails_since < now - _LATE
@@ -80,7 +80,7 @@ def _server_trouble(console: AdminConsole, dashboard: Dashboard, lag_seconds: fl
         backup=backup,
         email="failed" if dashboard.emails_failed else "late" if late else "",
         readers_are_slow=lag_seconds > _SLOW_SECONDS,
-        relays=[relay for relay in console.crawl_requests.relays if relay.problem],
+        relays=[relay for relay in pds.crawl_requests.relays if relay.problem],
         disk_is_full=dashboard.disk_is_full,
     )
 

@@ -15,10 +15,10 @@ from aurora_locus.web.administration_pages.operator_access import (
     audit_of,
     operator_get,
     operator_post,
-    registry_of,
 )
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import InvalidForm, InvalidInput
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
 
@@ -46,9 +46,9 @@ async def create(request: Request) -> Response:
     form = posted(request)
     try:
         amount, uses = _number(form, "amount", MAX_CODES), _number(form, "uses", MAX_USES)
-        hostname = urlsplit(registry_of(request).url).netloc
+        hostname = urlsplit(services(request).registry.url).netloc
         codes = await account_actions.create_codes(
-            registry_of(request), audit_of(request), ["admin"], codes=amount, uses=uses, hostname=hostname
+            services(request).registry, audit_of(request), ["admin"], codes=amount, uses=uses, hostname=hostname
         )
     except InvalidInput as wrong:
         return await _page(request, form_with_problems(form, wrong), status=400)
@@ -59,7 +59,7 @@ async def disable(request: Request) -> Response:
     """Disable a code."""
     form = posted(request)
     try:
-        await account_actions.disable_codes(registry_of(request), audit_of(request), [_code(form)], [])
+        await account_actions.disable_codes(services(request).registry, audit_of(request), [_code(form)], [])
     except InvalidInput as wrong:
         return await _page(request, form_with_problems(form, wrong), status=400)
     return redirect_to("/admin/invites", flash="done")
@@ -74,7 +74,7 @@ async def _page(
     after = (
         (int(key), code) if code.isprintable() and code and key.isascii() and key.isdigit() and len(key) < 19 else None
     )
-    async with registry_of(request).db.reader() as reader:
+    async with services(request).registry.db.reader() as reader:
         codes = await invites.page(reader, sort, after, PAGE)
         handles = await account_details.handles(reader, {code.for_account for _, code in codes})
     context = {
@@ -84,7 +84,7 @@ async def _page(
         "handles": handles,
         "sort": sort,
         "more": f"{codes[-1][0]}::{codes[-1][1].code}" if len(codes) == PAGE else "",
-        "needs_invite": registry_of(request).needs_invite,
+        "needs_invite": services(request).registry.needs_invite,
     }
     return admin_page(request, "invites.html", context, status=status)
 

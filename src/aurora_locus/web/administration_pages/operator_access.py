@@ -12,9 +12,7 @@ from starlette.routing import Route
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
-from aurora_locus.accounts.registry import Registry
 from aurora_locus.administration import operator_sessions
-from aurora_locus.administration.console import console_of
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext, OperatorAction, PdsOperator
@@ -23,6 +21,7 @@ from aurora_locus.web.browser_sessions import cookies
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import current_path, page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import InvalidForm, NotFound
 from groundwork.http.forms import EMPTY
 
@@ -61,7 +60,7 @@ async def _identify(request: Request) -> PdsOperator | None:
     identifier = cookies.read(request, COOKIE)
     if not identifier:
         return None
-    registry = registry_of(request)
+    registry = services(request).registry
     async with registry.db.reader() as reader:
         session = await operator_sessions.find(reader, identifier)
         if session is None:
@@ -79,14 +78,9 @@ def operator_of(connection: HTTPConnection) -> PdsOperator:
     return operator
 
 
-def registry_of(connection: HTTPConnection) -> Registry:
-    """Return the account dependencies of the running server."""
-    return console_of(connection).registry
-
-
 async def begin(request: Request, operator: PdsOperator) -> None:
     """Start a session of the operator in this browser."""
-    identifier = await registry_of(request).db.write(lambda w: operator_sessions.begin(w, operator.name))
+    identifier = await services(request).registry.db.write(lambda w: operator_sessions.begin(w, operator.name))
     cookies.change(request, COOKIE, identifier)
 
 
@@ -94,7 +88,7 @@ async def end(request: Request) -> None:
     """End the operator's session in this browser."""
     identifier = cookies.read(request, COOKIE)
     if identifier:
-        await registry_of(request).db.write(lambda w: operator_sessions.end(w, identifier))
+        await services(request).registry.db.write(lambda w: operator_sessions.end(w, identifier))
     cookies.change(request, COOKIE, "")
 
 
@@ -130,7 +124,7 @@ def admin_page(
     layout = {
         "operator": operator,
         "may": {act.name: operator.may(act) for act in OperatorAction},
-        "now": registry_of(request).clock.now(),
+        "now": services(request).registry.clock.now(),
         "blank": EMPTY,
         "display_names": display_names,
     }

@@ -13,10 +13,10 @@ from aurora_locus.web.administration_pages.operator_access import (
     audit_of,
     operator_get,
     operator_post,
-    registry_of,
 )
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import InvalidInput, Refused
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
 
@@ -40,7 +40,7 @@ async def add(request: Request) -> Response:
     form = posted(request)
     try:
         await operators.add(
-            registry_of(request),
+            services(request).registry,
             audit_of(request),
             form.get("name", "").strip().lower(),
             _role(form),
@@ -56,7 +56,7 @@ async def add(request: Request) -> Response:
 
 async def change(request: Request) -> Response:
     """Change an operator's role, password or enabled state. Disabling takes effect at once."""
-    form, registry = posted(request), registry_of(request)
+    form, registry = posted(request), services(request).registry
     name = form.get("operator", "")
     try:
         audit, role = audit_of(request), _role(form)
@@ -72,7 +72,7 @@ async def change(request: Request) -> Response:
 
 
 async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    async with registry_of(request).db.reader() as reader:
+    async with services(request).registry.db.reader() as reader:
         registered = await operators.all_operators(reader)
     context = {
         "known": registered,

@@ -16,10 +16,10 @@ from aurora_locus.web.administration_pages.operator_access import (
     operator_get,
     operator_of,
     operator_post,
-    registry_of,
 )
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import InvalidInput
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
 
@@ -46,7 +46,7 @@ async def show_reports(request: Request) -> Response:
         else UNRESOLVED
     )
     last = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else reports.NEWEST
-    async with registry_of(request).db.reader() as reader:
+    async with services(request).registry.db.reader() as reader:
         pds_reports = await reports.page(reader, states=states, before=last, limit=PAGE)
         counts = await reports.counts(reader)
         handles = await account_details.handles(reader, {one.did for one in pds_reports})
@@ -71,7 +71,7 @@ async def work_on(request: Request) -> Response:
     form, number = posted(request), request.path_params["number"]
     try:
         audit = AuditContext(operator_of(request), form.get("note", "").strip(), number)
-        await reports.work_on(registry_of(request), audit, number, _state(form.get("state", "")))
+        await reports.work_on(services(request).registry, audit, number, _state(form.get("state", "")))
     except InvalidInput as wrong:
         return await _report(request, form_with_problems(form, wrong), status=400)
     return redirect_to(f"/admin/reports/{number}", flash="saved")
@@ -79,7 +79,7 @@ async def work_on(request: Request) -> Response:
 
 async def _report(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     number = request.path_params["number"]
-    async with registry_of(request).db.reader() as reader:
+    async with services(request).registry.db.reader() as reader:
         report = await reports.find(reader, number)
         entries = await audit_log.page(reader, report=number, limit=100)
         people = await account_details.handles(reader, {report.did, report.reported_by})

@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from aurora_locus.accounts import account_details
 from aurora_locus.accounts.queries import find_by_handle
-from aurora_locus.administration.console import console_of
 from aurora_locus.blobs.sweep import sweep
+from aurora_locus.federation.status import subscribers_and_relays
 from aurora_locus.i18n.catalogue import gettext
 from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.moderation import audit_log
@@ -22,10 +22,10 @@ from aurora_locus.web.administration_pages.operator_access import (
     audit_of,
     operator_get,
     operator_post,
-    registry_of,
 )
 from aurora_locus.web.site import formatting
 from aurora_locus.web.site.frame import redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.clock import SECOND
 from groundwork.errors import Forbidden, InvalidInput, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
@@ -53,16 +53,16 @@ async def show_relays(request: Request) -> Response:
 
 async def request_crawl(request: Request) -> Response:
     """Request a crawl from every relay that was not sent a request recently."""
-    console = console_of(request)
-    if not console.settings.announces_when_asked:
+    pds = services(request)
+    if not pds.settings.announces_when_asked:
         raise Forbidden(gettext_noop("This server isn’t announced (PDS_FEDERATION_CRAWL_ENABLED is off)."))
     try:
         audit = audit_of(request)
         # Written to the audit log first: relays may take their time, and no transaction may wait for them.
-        await console.registry.db.write(
-            lambda w: audit_log.append(w, audit, OperatorAction.REQUEST_CRAWL, console.crawl_requests.hostname)
+        await pds.registry.db.write(
+            lambda w: audit_log.append(w, audit, OperatorAction.REQUEST_CRAWL, pds.crawl_requests.hostname)
         )
-        await console.crawl_requests.ask_now()
+        await pds.crawl_requests.ask_now()
     except InvalidInput as wrong:
         return await _relays(request, form_with_problems({}, wrong), status=400)
     except TooMany as no:
@@ -71,12 +71,12 @@ async def request_crawl(request: Request) -> Response:
 
 
 async def _relays(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    console = console_of(request)
+    pds = services(request)
     context = {
-        "federation_status": await console.federation_status(),
+        "federation_status": await subscribers_and_relays(pds.federation),
         "typed": form_state,
-        "announces": console.settings.announces_when_asked,
-        "serves": console.settings.serves_firehose,
+        "announces": pds.settings.announces_when_asked,
+        "serves": pds.settings.serves_firehose,
     }
     return admin_page(request, "relays.html", context, status=status)
 
@@ -88,25 +88,25 @@ async def show_storage(request: Request) -> Response:
 
 async def sweep_blobs(request: Request) -> Response:
     """Delete expired uploads that no record refers to, now instead of at the next scheduled sweep."""
-    console = console_of(request)
+    pds = services(request)
     try:
         audit = audit_of(request)
-        await console.registry.db.write(lambda w: audit_log.append(w, audit, OperatorAction.SWEEP_BLOBS, "uploads"))
-        grace = round(console.settings.blob_grace * SECOND)
-        await sweep(console.registry.repositories.blobs, console.registry.clock.now(), grace)
-        await console.blobs.read(fresh=True)
+        await pds.registry.db.write(lambda w: audit_log.append(w, audit, OperatorAction.SWEEP_BLOBS, "uploads"))
+        grace = round(pds.settings.blob_grace * SECOND)
+        await sweep(pds.registry.repositories.blobs, pds.registry.clock.now(), grace)
+        await pds.blob_totals.read(fresh=True)
     except InvalidInput as wrong:
         return await _storage(request, form_with_problems({}, wrong), status=400)
     return redirect_to("/admin/storage", flash="done")
 
 
 async def _storage(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    console = console_of(request)
+    pds = services(request)
     context = {
-        "blobs": await console.blobs.read(),
-        "quota": console.settings.blob_quota,
-        "limit": console.settings.blob_upload_limit,
-        "grace": formatting.span(console.settings.blob_grace),
+        "blobs": await pds.blob_totals.read(),
+        "quota": pds.settings.blob_quota,
+        "limit": pds.settings.blob_upload_limit,
+        "grace": formatting.span(pds.settings.blob_grace),
         "typed": form_state,
     }
     return admin_page(request, "storage.html", context, status=status)
@@ -114,7 +114,7 @@ async def _storage(request: Request, form_state: FormState, *, status: int = 200
 
 async def show_settings(request: Request) -> Response:
     """Show the settings in use. For secrets, show only whether they are set."""
-    return admin_page(request, "settings.html", {"rows": settings_shown(console_of(request).settings)})
+    return admin_page(request, "settings.html", {"rows": settings_shown(services(request).settings)})
 
 
 def settings_shown(settings: PdsSettings) -> list[tuple[str, str, str, bool]]:
@@ -152,7 +152,7 @@ async def show_audit(request: Request) -> Response:
     """Show all operator actions, newest first."""
     query = request.query_params
     subject, actor, act = (query.get(name, "").strip() for name in ("subject", "actor", "action"))
-    async with registry_of(request).db.reader() as reader:
+    async with services(request).registry.db.reader() as reader:
         account = await find_by_handle(reader, subject.removeprefix("@").lower()) if subject else None
         entries = await audit_log.page(
             reader,

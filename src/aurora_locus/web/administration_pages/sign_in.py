@@ -8,7 +8,6 @@ from starlette.routing import Route
 
 from aurora_locus.accounts import password_guesses
 from aurora_locus.accounts.operator_guesses import OperatorGuesses
-from aurora_locus.administration.console import console_of
 from aurora_locus.i18n.sentences import gettext_noop, localizable, too_often
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import ADMINISTRATION, PdsOperator
@@ -17,6 +16,7 @@ from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import NotSignedIn, TooMany
 from groundwork.http.forms import EMPTY, FormState, local_path
 
@@ -60,12 +60,12 @@ async def sign_out(request: Request) -> Response:
 
 
 async def _prove(request: Request, name: str, password: str) -> PdsOperator:
-    console = console_of(request)
-    registry = console.registry
+    pds = services(request)
+    registry = pds.registry
     guesses = OperatorGuesses(registry.guess_context, registry.counters, registry.clock)
     guess = await guesses.count(name, authentication.source_here(request))
     if name == ADMINISTRATION.name:
-        expected = console.settings.admin_password.reveal()
+        expected = pds.settings.admin_password.reveal()
         if not expected or not hmac.compare_digest(password.encode(), expected.encode()):
             raise NotSignedIn(_WRONG)
         operator = ADMINISTRATION
@@ -79,7 +79,7 @@ async def _prove(request: Request, name: str, password: str) -> PdsOperator:
 async def _as_account(request: Request, next_path: str) -> Response:
     # The account's password must have been entered recently: somebody else might use a browser that was left open.
     account = authentication.proven_account_of(request)
-    async with operator_access.registry_of(request).db.reader() as reader:
+    async with services(request).registry.db.reader() as reader:
         operator = await operators.find_by_did(reader, account.did)
     if operator is None:
         form_state = FormState(

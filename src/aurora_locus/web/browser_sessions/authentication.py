@@ -16,7 +16,8 @@ from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.web.browser_sessions import cookies
 from aurora_locus.web.site import forms
 from aurora_locus.web.site.faults import CLOSED, PROOF_NEEDED
-from aurora_locus.web.site.frame import Face, LayoutContext, mark_as_page, shown_of, site_of
+from aurora_locus.web.site.frame import Face, LayoutContext, mark_as_page, shown_of
+from aurora_locus.web.site.services import services
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Forbidden, NotSignedIn
@@ -40,12 +41,6 @@ class Visit:
     id_hash: bytes | None = None
     accounts: tuple[SignedInAccount, ...] = ()
     current_account: SignedInAccount | None = None
-
-
-def registry_of(connection: HTTPConnection) -> Registry:
-    """Return the account dependencies of the running server."""
-    registry: Registry = connection.app.state.registry
-    return registry
 
 
 def visit_of(connection: HTTPConnection) -> Visit:
@@ -85,7 +80,7 @@ def proven_account_of(connection: HTTPConnection, *, allow_takendown: bool = Fal
     POST.
     """
     account = account_of(connection, allow_takendown=allow_takendown)
-    if account.proven_at + PROOF_LASTS < registry_of(connection).clock.now():
+    if account.proven_at + PROOF_LASTS < services(connection).registry.clock.now():
         raise NotSignedIn(gettext_noop("Confirm it’s you."), name=PROOF_NEEDED)
     return account
 
@@ -97,7 +92,7 @@ async def identify(connection: HTTPConnection) -> None:
     visit = Visit(cookies.read(connection, cookies.BROWSER))
     connection.scope[_VISIT] = visit
     mark_as_page(connection, LayoutContext(lambda: csrf_token(connection)))
-    registry = registry_of(connection)
+    registry = services(connection).registry
     await _count(registry, client_address(connection))
     if not visit.browser_id:
         return
@@ -153,7 +148,7 @@ def browser_of(connection: HTTPConnection) -> str:
 
 def csrf_token(connection: HTTPConnection) -> str:
     """The CSRF token of this browser's forms."""
-    return forms.token_for(site_of(connection).csrf_key, browser_of(connection))
+    return forms.token_for(services(connection).site.csrf_key, browser_of(connection))
 
 
 def source_here(connection: HTTPConnection) -> SignInSource:
@@ -179,7 +174,7 @@ async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *,
 
     For ``valid_after`` see ``browser_sessions.sign_in``, which raises NotSignedIn.
     """
-    registry, visit = registry_of(connection), visit_of(connection)
+    registry, visit = services(connection).registry, visit_of(connection)
     old_browser_id, is_known = visit.browser_id, visit.id_hash is not None
     origin = BrowserOrigin(connection.headers.get("user-agent", ""), client_address(connection))
 
@@ -209,7 +204,7 @@ async def note_proof(connection: HTTPConnection) -> None:
     visit, account = visit_of(connection), account_of(connection, allow_takendown=True)
     if visit.id_hash is not None:
         id_hash, did = visit.id_hash, account.did
-        await registry_of(connection).db.write(lambda w: browser_sessions.note_proof(w, id_hash, did))
+        await services(connection).registry.db.write(lambda w: browser_sessions.note_proof(w, id_hash, did))
 
 
 async def note_language(connection: HTTPConnection, language: str) -> None:
@@ -218,7 +213,7 @@ async def note_language(connection: HTTPConnection, language: str) -> None:
     """
     account = account_or_none(connection)
     if account is not None and language not in {"", account.language}:
-        await registry_of(connection).db.write(lambda w: queries.set_language(w, account.did, language))
+        await services(connection).registry.db.write(lambda w: queries.set_language(w, account.did, language))
 
 
 async def choose(connection: HTTPConnection, did: str) -> SignedInAccount:
@@ -230,7 +225,7 @@ async def choose(connection: HTTPConnection, did: str) -> SignedInAccount:
             gettext_noop("This account isn’t signed in here any more. Sign in again."), name="AuthMissing"
         )
     id_hash = visit.id_hash
-    await registry_of(connection).db.write(lambda w: browser_sessions.choose(w, id_hash, signed_in_account.did))
+    await services(connection).registry.db.write(lambda w: browser_sessions.choose(w, id_hash, signed_in_account.did))
     _note(connection, visit.accounts, signed_in_account.did)
     return signed_in_account
 
@@ -243,10 +238,10 @@ async def sign_out(connection: HTTPConnection, did: str | None = None) -> None:
     id_hash = visit.id_hash
     left = tuple(account for account in visit.accounts if did is not None and account.did != did)
     if left:
-        await registry_of(connection).db.write(lambda w: browser_sessions.end(w, id_hash, Did(did or "")))
+        await services(connection).registry.db.write(lambda w: browser_sessions.end(w, id_hash, Did(did or "")))
         _note(connection, left, None)
         return
-    await registry_of(connection).db.write(lambda w: browser_sessions.end_browser(w, id_hash))
+    await services(connection).registry.db.write(lambda w: browser_sessions.end_browser(w, id_hash))
     visit.id_hash, visit.browser_id = None, ""
     _note(connection, (), None)
     cookies.change(connection, cookies.BROWSER, "")

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from aurora_locus.accounts.browser_sessions import REMEMBERED
-from aurora_locus.web.site.frame import site_of
+from aurora_locus.web.site.services import services
 from groundwork.clock import DAY, SECOND
 from groundwork.http.application import add_header
 
@@ -49,7 +49,7 @@ def send(connection: HTTPConnection) -> None:
             value,
             max_age=0 if not value else _max_age(name) // SECOND if stays else None,
             path="/",
-            secure=site_of(connection).is_https,
+            secure=services(connection).site.is_https,
             httponly=True,
             samesite="lax",
         )
@@ -62,4 +62,4 @@ def _max_age(name: str) -> int:
 
 
 def _full_name(connection: HTTPConnection, name: str) -> str:
-    return f"__Host-{name}" if site_of(connection).is_https else name
+    return f"__Host-{name}" if services(connection).site.is_https else name

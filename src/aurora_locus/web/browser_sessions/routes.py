@@ -9,7 +9,7 @@ from starlette.routing import Route
 from aurora_locus.i18n.language import stated_language
 from aurora_locus.web.browser_sessions import authentication, cookies
 from aurora_locus.web.site import forms
-from aurora_locus.web.site.frame import site_of
+from aurora_locus.web.site.services import services
 from groundwork.http.forms import MAX_FIELDS, read_form, require_same_origin
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -30,7 +30,7 @@ def _page(path: str, endpoint: Endpoint, methods: Sequence[str], max_fields: int
         try:
             await authentication.identify(request)
             if request.method == "POST":
-                site = site_of(request)
+                site = services(request).site
                 require_same_origin(request, site.url)
                 form = await read_form(request, max_fields=max_fields)
                 forms.require_token(site.csrf_key, authentication.visit_of(request).browser_id, form)

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import urlencode, urlsplit
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.oauth.authorization import open_request
 from aurora_locus.oauth.model import AuthorizationRequest
-from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.site import forms
-from aurora_locus.web.site.frame import shown_of, site_of
+from aurora_locus.web.site.frame import shown_of
+from aurora_locus.web.site.services import services
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput
 
@@ -41,12 +41,6 @@ class Flow:
     def url(self, **more: str) -> str:
         """The address of another page of the flow."""
         return f"{PATH}?{urlencode({**self.fields, **more})}"
-
-
-def authorization_of(connection: HTTPConnection) -> AuthorizationServer:
-    """The authorization server of the running PDS."""
-    server: AuthorizationServer = connection.app.state.authorization
-    return server
 
 
 def names_in(request: Request) -> tuple[str, str]:
@@ -77,7 +71,7 @@ def names_in(request: Request) -> tuple[str, str]:
 
 async def open_flow(tx: Transaction, request: Request, client_id: str, request_uri: str) -> Flow:
     """Bind the request to this browser and return it. Raises RequestUnusable."""
-    oauth_request = await open_request(authorization_of(request), tx, request_uri, client_id, device_of(request))
+    oauth_request = await open_request(services(request).authorization, tx, request_uri, client_id, device_of(request))
     layout = shown_of(request)
     if layout is not None:
         # Any form of the flow may be the last one before the redirect to the app, so the content policy must allow
@@ -108,4 +102,4 @@ def fits_hint(account: SignedInAccount, hint: str | None) -> bool:
 def proof_of(request: Request, flow: Flow, did: Did) -> str:
     """Return the proof that this browser entered this account's password for this request (``prompt=login``)."""
     message = f"{authentication.browser_of(request)} {flow.oauth_request.id.hex()} {did}"
-    return forms.token_for(site_of(request).csrf_key, message)
+    return forms.token_for(services(request).site.csrf_key, message)

@@ -24,7 +24,6 @@ from aurora_locus.web.oauth_pages import views
 from aurora_locus.web.oauth_pages.flow import (
     PATH,
     Flow,
-    authorization_of,
     device_of,
     fits_hint,
     names_in,
@@ -36,6 +35,7 @@ from aurora_locus.web.sign_in.attempts import check_password, form_after_limit
 from aurora_locus.web.sign_in.sign_up_pages import sign_up
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.clock import Instant
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotSignedIn, Refused, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
@@ -98,7 +98,7 @@ async def _take_step(request: Request, flow: Flow, form: dict[str, str]) -> Resp
 
 
 async def _open(request: Request, client_id: str, request_uri: str) -> Flow:
-    async with authentication.registry_of(request).db.transaction() as tx:
+    async with services(request).registry.db.transaction() as tx:
         return await open_flow(tx, request, client_id, request_uri)
 
 
@@ -131,7 +131,7 @@ async def _decide(request: Request, flow: Flow, account: SignedInAccount) -> Res
         return views.confirm_email(request, flow, account, EMPTY)
     if account.status is not HostingStatus.ACTIVE:
         return views.cannot(request, flow, account)
-    async with authentication.registry_of(request).db.reader() as reader:
+    async with services(request).registry.db.reader() as reader:
         remembered_scopes = await authorization.remembered_grant(reader, flow.oauth_request, account.did)
     if remembered_scopes is not None:
         return await _grant(request, flow, account, remembered_scopes)
@@ -148,7 +148,7 @@ async def _answer_silently(request: Request, flow: Flow) -> Response:
         return await _refuse(request, flow, "login_required", "No account that could approve is signed in.")
     if len(active) > 1:
         return await _refuse(request, flow, "account_selection_required", "Several accounts are signed in.")
-    async with authentication.registry_of(request).db.reader() as reader:
+    async with services(request).registry.db.reader() as reader:
         remembered_scopes = await authorization.remembered_grant(reader, flow.oauth_request, active[0].did)
     if remembered_scopes is None:
         return await _refuse(request, flow, "consent_required", "The user must be asked for consent.")
@@ -163,7 +163,7 @@ async def _ask_password(
     """
     locked = ""
     if flow.oauth_request.login_hint is not None:
-        async with authentication.registry_of(request).db.reader() as reader:
+        async with services(request).registry.db.reader() as reader:
             account = await queries.find_by_identifier(reader, flow.oauth_request.login_hint)
         if account is None:
             return views.unknown_account(request, flow)
@@ -263,9 +263,9 @@ async def _approve(request: Request, flow: Flow, form: dict[str, str]) -> Respon
 
 
 async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes: tuple[str, ...]) -> Response:
-    server, device_id = authorization_of(request), device_of(request)
+    server, device_id = services(request).authorization, device_of(request)
     try:
-        async with authentication.registry_of(request).db.transaction() as tx:
+        async with services(request).registry.db.transaction() as tx:
             # Loaded again in this transaction, because the request may have changed since the page was rendered.
             now = await open_flow(tx, request, flow.client_id, flow.request_uri)
             address = await authorization.approve(server, tx, now.oauth_request, account.did, scopes, device_id)
@@ -277,13 +277,15 @@ async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes:
 
 
 async def _deny(request: Request, flow: Flow) -> Response:
-    async with authentication.registry_of(request).db.transaction() as tx:
-        return redirect_to(await authorization.deny(authorization_of(request), tx, flow.oauth_request))
+    async with services(request).registry.db.transaction() as tx:
+        return redirect_to(await authorization.deny(services(request).authorization, tx, flow.oauth_request))
 
 
 async def _refuse(request: Request, flow: Flow, error: str, why: str) -> Response:
-    async with authentication.registry_of(request).db.transaction() as tx:
-        return redirect_to(await authorization.refuse(authorization_of(request), tx, flow.oauth_request, error, why))
+    async with services(request).registry.db.transaction() as tx:
+        return redirect_to(
+            await authorization.refuse(services(request).authorization, tx, flow.oauth_request, error, why)
+        )
 
 
 def _is_proven(request: Request, flow: Flow, account: SignedInAccount, proof: str) -> bool:

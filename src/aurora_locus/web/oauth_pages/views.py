@@ -20,6 +20,7 @@ from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.oauth_pages.flow import Flow
 from aurora_locus.web.sign_in import factor_step
 from aurora_locus.web.site.frame import page
+from aurora_locus.web.site.services import services
 from groundwork.errors import InvalidInput, Why
 from groundwork.http.forms import FormState
 
@@ -50,7 +51,7 @@ def sign_in(
     After too many attempts (429), the page offers to e-mail a sign-in link.
     """
     context = {
-        "offers_link": status == HTTPStatus.TOO_MANY_REQUESTS and authentication.registry_of(request).sends_mail,
+        "offers_link": status == HTTPStatus.TOO_MANY_REQUESTS and services(request).registry.sends_mail,
         "typed": form_state,
         "locked": locked,
         "accounts": accounts,
@@ -71,7 +72,7 @@ def factor(
 
 def sign_up(request: Request, flow: Flow, form_state: FormState, *, status: int = 200) -> Response:
     """The sign-up page of the flow, for people without an account."""
-    registry = authentication.registry_of(request)
+    registry = services(request).registry
     context = {
         "typed": form_state,
         "domains": registry.handle_domains,

@@ -17,7 +17,8 @@ from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.sign_in.factor_step import passkey_context
 from aurora_locus.web.site.forms import posted
-from aurora_locus.web.site.frame import FLASH_MESSAGES, page, redirect_to, site_of
+from aurora_locus.web.site.frame import FLASH_MESSAGES, page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.database.transaction import Writer
 from groundwork.errors import InvalidForm, InvalidInput, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
@@ -54,7 +55,7 @@ async def overview(request: Request) -> Response:
 async def change(request: Request) -> Response:
     """Turn one second factor on or off."""
     account, form = authentication.proven_account_of(request), posted(request)
-    registry, did = authentication.registry_of(request), account.did
+    registry, did = services(request).registry, account.did
     match form.get("change"):
         case "app-on":
             await registry.db.write(lambda w: totp.begin(w, registry.factor_keys, did))
@@ -95,7 +96,7 @@ async def show_app(request: Request) -> Response:
 async def confirm_app(request: Request) -> Response:
     """Turn the app on if it shows the right code."""
     account, form = authentication.proven_account_of(request), posted(request)
-    registry, did, code = authentication.registry_of(request), account.did, form.get("code", "")
+    registry, did, code = services(request).registry, account.did, form.get("code", "")
     try:
         await checking.count_try(registry, did)
         codes = await registry.db.write(lambda w: _confirmed(w, registry, did, code))
@@ -113,7 +114,7 @@ async def show_passkey(request: Request) -> Response:
 async def add_passkey(request: Request) -> Response:
     """Add a passkey."""
     account, form = authentication.proven_account_of(request), posted(request)
-    registry, context, did = authentication.registry_of(request), passkey_context(request), account.did
+    registry, context, did = services(request).registry, passkey_context(request), account.did
     passkey_response, name = form.get("passkey", ""), form.get("name", "")
 
     def work(w: Writer) -> list[str]:
@@ -141,7 +142,7 @@ def _bytes_of(text: str) -> bytes:
 
 
 async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    account, registry = authentication.proven_account_of(request), authentication.registry_of(request)
+    account, registry = authentication.proven_account_of(request), services(request).registry
     context = {
         "typed": form_state,
         "account": account,
@@ -176,8 +177,8 @@ def _confirmed(w: Writer, registry: Registry, did: Did, code: str) -> list[str]:
 async def _app_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     account, registry, site = (
         authentication.proven_account_of(request),
-        authentication.registry_of(request),
-        site_of(request),
+        services(request).registry,
+        services(request).site,
     )
     async with registry.db.reader() as reader:
         secret = await totp.pending(reader, registry.factor_keys, account.did)
@@ -196,7 +197,7 @@ async def _app_page(request: Request, form_state: FormState, *, status: int = 20
 
 
 async def _passkey_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    account, registry = authentication.proven_account_of(request), authentication.registry_of(request)
+    account, registry = authentication.proven_account_of(request), services(request).registry
     async with registry.db.reader() as reader:
         registered = await passkeys.of_account(reader, account.did)
         options = passkeys.creation_options(

@@ -22,7 +22,8 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_links import SignInLink
 from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.i18n.sentences import gettext_noop, too_often
-from aurora_locus.web.browser_sessions.authentication import registry_of, source_here
+from aurora_locus.web.browser_sessions.authentication import source_here
+from aurora_locus.web.site.services import services
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 from groundwork.http.forms import FormState
 from groundwork.rate_limit.contract import spend
@@ -54,7 +55,7 @@ async def check_password(
         problems["password"] = gettext_noop("Type your password.")
     if problems:
         raise InvalidForm(problems)
-    registry, source = registry_of(connection), source_here(connection)
+    registry, source = services(connection).registry, source_here(connection)
     link = await find_link(connection, form.get(LINK, ""))
     await _count_try(registry, identifier, source, link)
     try:
@@ -77,14 +78,14 @@ async def find_link(connection: HTTPConnection, token: str) -> SignInLink | None
     """Find the e-mailed link with this token; None unless it is valid."""
     if not token:
         return None
-    registry = registry_of(connection)
+    registry = services(connection).registry
     async with registry.db.reader() as reader:
         return await sign_in_links.find(reader, registry.email_tokens, token)
 
 
 async def send_link(connection: HTTPConnection, identifier: str) -> None:
     """E-mail a sign-in link to the account's owner. Raises InvalidForm if none can be sent."""
-    registry = registry_of(connection)
+    registry = services(connection).registry
     source = source_here(connection)
     charge = address_charge(registry, SIGN_IN_LINK, source.address)
     try:

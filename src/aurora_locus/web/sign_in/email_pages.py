@@ -15,6 +15,7 @@ from aurora_locus.web.browser_sessions import authentication
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 from groundwork.http.forms import EMPTY, FormState, local_path
 
@@ -51,14 +52,14 @@ async def confirm(request: Request, code: str) -> None:
     if not code.strip():
         raise InvalidForm({"code": gettext_noop("Type the code from the e-mail.")})
     try:
-        await email_changes.confirm(authentication.registry_of(request), account.did, account.email or "", code)
+        await email_changes.confirm(services(request).registry, account.did, account.email or "", code)
     except NotSignedIn as wrong:
         raise InvalidForm({"code": wrong.why}) from None
 
 
 async def send_code(request: Request) -> None:
     """Send another e-mail to the chosen account. Raises InvalidForm if none can be sent now."""
-    registry, account = authentication.registry_of(request), authentication.account_of(request)
+    registry, account = services(request).registry, authentication.account_of(request)
     charges = [(effective_limit(registry, limit), account.did) for limit in REQUEST_CONFIRMATION]
     try:
         await count_request(registry, charges)
@@ -69,9 +70,7 @@ async def send_code(request: Request) -> None:
 
 
 async def _page(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
-    account = await queries.require_account(
-        authentication.registry_of(request).db, authentication.account_of(request).did
-    )
+    account = await queries.require_account(services(request).registry.db, authentication.account_of(request).did)
     context = {
         "typed": form_state,
         "next_path": next_path,

@@ -21,8 +21,7 @@ from aurora_locus.accounts.second_factors.passkeys import PasskeyContext
 from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.web.browser_sessions import authentication
-from aurora_locus.web.browser_sessions.authentication import registry_of
-from aurora_locus.web.site.frame import site_of
+from aurora_locus.web.site.services import services
 from groundwork.clock import MINUTE, Instant
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 
@@ -43,8 +42,8 @@ class Ticket:
 
 def passkey_context(connection: HTTPConnection) -> PasskeyContext:
     """Return the relying party and the browser for passkeys."""
-    site = site_of(connection)
-    keys = registry_of(connection).factor_keys
+    site = services(connection).site
+    keys = services(connection).registry.factor_keys
     return PasskeyContext(
         keys=keys, url=site.url, name=site.branding.name, browser_id=authentication.browser_of(connection)
     )
@@ -52,14 +51,14 @@ def passkey_context(connection: HTTPConnection) -> PasskeyContext:
 
 async def enter(connection: HTTPConnection, account: Account, *, remember: bool) -> SignedInAccount | str:
     """Sign in. If the account requires a second factor, return the ticket for it instead."""
-    if not (await checking.find(registry_of(connection), account.did)).are_set:
+    if not (await checking.find(services(connection).registry, account.did)).are_set:
         return await authentication.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
     return ticket_for(connection, account.did, account.tokens_valid_after, remember=remember)
 
 
 def ticket_for(connection: HTTPConnection, did: Did, valid_after: Instant, *, remember: bool) -> str:
     """Make the signed ticket that carries the proof of the password to the next form."""
-    until = registry_of(connection).clock.now() + TICKET_LASTS
+    until = services(connection).registry.clock.now() + TICKET_LASTS
     body = urlsafe_b64encode(json.dumps(asdict(Ticket(did, valid_after, remember, until))).encode()).decode()
     return f"{body}.{_mac(connection, body)}"
 
@@ -70,14 +69,14 @@ def read_ticket(connection: HTTPConnection, text: str) -> Ticket:
     if not hmac.compare_digest(mac.encode(), _mac(connection, body).encode()):
         raise _step_expired()
     ticket = Ticket(**json.loads(urlsafe_b64decode(body)))
-    if ticket.until <= registry_of(connection).clock.now():
+    if ticket.until <= services(connection).registry.clock.now():
         raise _step_expired()
     return ticket
 
 
 async def take_factor(connection: HTTPConnection, did: Did, form: dict[str, str]) -> None:
     """Check the code, or the passkey's response. Raises InvalidForm, also after too many attempts."""
-    registry = registry_of(connection)
+    registry = services(connection).registry
     code, passkey_response = form.get("code", ""), form.get("passkey", "")
     try:
         if passkey_response:
@@ -95,14 +94,14 @@ async def take_factor(connection: HTTPConnection, did: Did, form: dict[str, str]
 async def send_code(connection: HTTPConnection, did: Did) -> None:
     """Send a code by e-mail. Raises InvalidForm if none can be sent now."""
     try:
-        await checking.send_code(registry_of(connection), did)
+        await checking.send_code(services(connection).registry, did)
     except (TooMany, Refused) as refused:
         raise InvalidForm({"code": too_often(refused)}) from None
 
 
 async def view_of(connection: HTTPConnection, did: Did) -> dict[str, object]:
     """Return the template values: the available factors, and a challenge for a passkey."""
-    registry = registry_of(connection)
+    registry = services(connection).registry
     factors = await checking.find(registry, did)
     options = ""
     if factors.passkeys:
@@ -112,7 +111,7 @@ async def view_of(connection: HTTPConnection, did: Did) -> dict[str, object]:
 
 def any_passkey(connection: HTTPConnection) -> str:
     """Return the challenge for signing in with only a passkey, of any account."""
-    return passkeys.request_options(passkey_context(connection), (), registry_of(connection).clock.now())
+    return passkeys.request_options(passkey_context(connection), (), services(connection).registry.clock.now())
 
 
 async def enter_by_passkey(
@@ -122,7 +121,7 @@ async def enter_by_passkey(
 
     Raises InvalidForm, and NotSignedIn (``AccountTakedown``) for a taken-down account.
     """
-    registry = registry_of(connection)
+    registry = services(connection).registry
     did = await registry.db.write(lambda w: passkeys.take(w, passkey_context(connection), passkey_response))
     async with registry.db.reader() as reader:
         account = None if did is None else await queries.find(reader, did)
@@ -134,7 +133,7 @@ async def enter_by_passkey(
 
 
 def _mac(connection: HTTPConnection, body: str) -> str:
-    key = site_of(connection).csrf_key
+    key = services(connection).site.csrf_key
     return hmac.digest(
         key, f"ticket\n{authentication.browser_of(connection)}\n{body}".encode(errors="replace"), sha256
     ).hex()

@@ -17,6 +17,7 @@ from aurora_locus.web.sign_in.attempts import LINK, check_password, find_link, f
 from aurora_locus.web.site.faults import EXPORT
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, NotSignedIn, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path
@@ -137,7 +138,7 @@ async def check_proof(request: Request) -> Response:
     """Check the password and the second factor that a signed-in person has entered again."""
     account, form = authentication.account_of(request, allow_takendown=True), posted(request)
     next_path = local_path(form.get("next", ""), AFTER)
-    factors = await checking.find(authentication.registry_of(request), account.did)
+    factors = await checking.find(services(request).registry, account.did)
     try:
         if form.get("step") == "factor-email":
             await factor_step.send_code(request, account.did)
@@ -185,7 +186,7 @@ async def _form(
     context = {
         LINK: link,
         "link_is_good": bool(link) and await find_link(request, link) is not None,
-        "offers_link": offers_link and authentication.registry_of(request).sends_mail,
+        "offers_link": offers_link and services(request).registry.sends_mail,
         "typed": form_state,
         "next_path": next_path,
         "others": authentication.accounts_of(request),

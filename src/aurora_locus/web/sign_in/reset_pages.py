@@ -8,10 +8,11 @@ from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD, address_charge, count_request
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import gettext_noop, too_often
-from aurora_locus.web.browser_sessions.authentication import lasting_source, registry_of
+from aurora_locus.web.browser_sessions.authentication import lasting_source
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import InvalidInput, NotSignedIn, Refused, TooMany
 from groundwork.http.application import client_address
 from groundwork.http.forms import EMPTY, FormState
@@ -36,7 +37,7 @@ async def show_address(request: Request) -> Response:
 
 async def send_code(request: Request) -> Response:
     """E-mail a reset code if an account has the address."""
-    form, registry = posted(request), registry_of(request)
+    form, registry = posted(request), services(request).registry
     email = form.get("email", "").strip()
     try:
         parse_address(email)
@@ -58,7 +59,7 @@ async def show_code(request: Request) -> Response:
 
 async def choose_password(request: Request) -> Response:
     """Set the new password with the code. Every session ends."""
-    form, registry = posted(request), registry_of(request)
+    form, registry = posted(request), services(request).registry
     code, password = form.get("code", ""), form.get("password", "")
     problems = {}
     if not code.strip():

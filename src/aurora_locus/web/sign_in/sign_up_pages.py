@@ -15,10 +15,10 @@ from aurora_locus.accounts.model import Account
 from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.identity.handles import MAX_LABEL, MIN_LABEL
 from aurora_locus.web.browser_sessions import authentication
-from aurora_locus.web.browser_sessions.authentication import registry_of
 from aurora_locus.web.browser_sessions.routes import show, take
 from aurora_locus.web.site.forms import posted
 from aurora_locus.web.site.frame import page, redirect_to
+from aurora_locus.web.site.services import services
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refused, TooMany
 from groundwork.http.application import client_address
 from groundwork.http.forms import FormState, form_with_problems, local_path
@@ -64,7 +64,7 @@ def routes(after: str) -> list[Route]:
 
 
 def _form(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
-    registry = authentication.registry_of(request)
+    registry = services(request).registry
     context = {
         "typed": form_state,
         "next_path": next_path,
@@ -82,7 +82,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
     ``form`` has name, domain, email, password and optionally invite_code. Raises InvalidForm for invalid input,
     RateLimited, and the errors of the directory.
     """
-    registry = registry_of(connection)
+    registry = services(connection).registry
     needed = ("invite_code", "email", "name", "password") if registry.needs_invite else ("email", "name", "password")
     missing = {name: _MISSING[name] for name in needed if not form.get(name, "").strip()}
     if missing:

@@ -229,11 +229,11 @@ async def test_the_chart_counts_the_events_of_each_hour(deployment: Deployment) 
     deployment.clock.turn(23 * HOUR)
     ana = deployment.person(await deployment.sign_in("ana.test", "password of ana"))
     await write_note(ana)
-    found = await dashboard(deployment.pds.registry, await deployment.pds.app.state.console.blobs.read(), Path())
+    found = await dashboard(deployment.pds.registry, await deployment.pds.app.state.services.blob_totals.read(), Path())
     assert found.hours[-1] == 1
     assert found.hours[0] + found.hours[1] == found.events_of_a_day - 1 > 0
     deployment.clock.turn(2 * HOUR)
-    found = await dashboard(deployment.pds.registry, await deployment.pds.app.state.console.blobs.read(), Path())
+    found = await dashboard(deployment.pds.registry, await deployment.pds.app.state.services.blob_totals.read(), Path())
     assert found.hours[21:] == [1, 0, 0]
     assert found.events_of_a_day == 1
 

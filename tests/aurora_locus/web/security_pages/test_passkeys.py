@@ -28,13 +28,16 @@ async def deployment(make_sqlite: MakeDatabase, clock: Any, tmp_path: Path) -> A
     """A server with a host name, because passkeys need a name and do not work with an IP address."""
     plc = await make_sqlite("plc_directory")
     async with open_deployment(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path) as opened:
-        site = opened.pds.app.state.site
-        opened.pds.app.state.site = replace(site, url=f"http://localhost:{urlsplit(opened.url).port}")
+        app = opened.pds.app
+        site = replace(app.state.services.site, url=f"http://localhost:{urlsplit(opened.url).port}")
+        app.state.services = replace(app.state.services, site=site)
         yield opened
 
 
 async def person(browser: Browser, deployment: Deployment) -> tuple[BrowserContext, Page]:
-    context = await browser.new_context(base_url=deployment.pds.app.state.site.url, locale="en-GB", viewport=PHONE)
+    context = await browser.new_context(
+        base_url=deployment.pds.app.state.services.site.url, locale="en-GB", viewport=PHONE
+    )
     context.set_default_timeout(15_000)
     return context, await context.new_page()
 
@@ -196,7 +199,7 @@ async def test_without_scripts_the_page_explains_that_passkeys_need_them(
 ) -> None:
     await deployment.sign_up("ada")
     context = await browser.new_context(
-        base_url=deployment.pds.app.state.site.url, locale="en-GB", java_script_enabled=False
+        base_url=deployment.pds.app.state.services.site.url, locale="en-GB", java_script_enabled=False
     )
     page = await context.new_page()
     await sign_in(page)
