@@ -1,4 +1,4 @@
-"""Branding that the operator chooses is on every page. Colours: ``tests/groundwork/test_colours.py``."""
+"""Branding that the operator chooses is on every page. Colours: ``tests/groundwork/ui/test_colours.py``."""
 
 import re
 
