@@ -87,7 +87,7 @@ format: install-dev
 	@$(BIN)/ruff check --fix --quiet src tests checks
 
 bench: install-dev  ## Measure the hot paths
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 bench-pds: install-dev  ## Compare the PDS with the reference PDS; writes docs/performance.md
 	@$(BIN)/python -m tests.bench.reference $(ARGS)
