@@ -85,3 +85,32 @@ async def test_labels_in_the_api_are_in_the_language_of_the_caller(post: Post) -
         for language, labels in {"en": ["I’m going", "Maybe"], "de": ["Ich komme", "Vielleicht"]}.items():
             response = await browser.get(f"/api/events/{event.slug}", headers={"accept-language": language})
             assert response.json()["answerLabels"] == labels
+
+
+async def test_first_label_in_the_api_is_the_first_button_of_the_page(post: Post) -> None:
+    """Also where the button is a link, such as “Message the host” once answers are closed."""
+    events = await _events(post)
+    async with post.db.transaction() as tx:
+        dan = await person(tx, "Dan")
+        events["Closed"] = await event_by(tx, dan, title="Closed")
+        closed = RegistrationSettings(closes_hours_before=24 * 365)
+        await event_hosting.change_registration_settings(tx, dan, events["Closed"].slug, closed)
+        rows = await tx.fetch("select id, display_name from users")
+    ids = {row["display_name"]: row["id"] for row in rows}
+    for name in ("", "Ana", "Ben"):
+        async with signed_in(post.site, ids[name]) if name else post.site.browser() as browser:
+            buttons = {
+                title: _first_button((await browser.get(f"/events/{event.slug}")).text)
+                for title, event in events.items()
+            }
+        assert buttons["Closed"] == "Message the host"
+        async with post.site.browser() as app:
+            who = await api_session(app, f"{name.lower()}@example.org", name) if name else {}
+            found = (await app.get("/api/events", headers=who)).json()["events"]
+        assert {one["title"]: one["answerLabels"][0] for one in found} == buttons
+
+
+def _first_button(html: str) -> str:
+    bar = html.partition('class="answer-buttons"')[2]
+    (label,) = re.findall(r'^\s*<(?:a|button) class="button[^>]*>(?:<svg.*?</svg>)?([^<]+)<', bar.partition(">")[2])
+    return unescape(label).strip()

@@ -291,7 +291,12 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
         status = statuses.get(event.id)
         is_going = answer is not None and answer.status in SEATED_STATUSES
         private = private_details(event, viewer, is_going=is_going, now=reader.now, runs=event.id in run)
-        bar_input = replace(bar_inputs[event.id], may_join=bool(private.web_link))
+        bar_input = replace(
+            bar_inputs[event.id],
+            may_join=bool(private.web_link),
+            may_message=bar_inputs[event.id].is_welcome,
+            sees_group=event.group is not None and event.group.id in surroundings.groups,
+        )
         bar = answer_bar_of(bar_input)
         details.append(
             EventDetail(
