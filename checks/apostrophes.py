@@ -13,7 +13,7 @@ from pathlib import Path
 # Packages whose strings appear on pages and in e-mails. In all other packages, only the templates are checked.
 ROOMS = ("src/openmeet/", "src/aurora_locus/web/account_pages/", "src/aurora_locus/web/administration_pages/")
 # Migrations are not changed any more.
-BUT = ("src/openmeet/migrations/",)
+BUT = ("src/openmeet/migrations/", "src/openmeet/network/firehose/migrations/")
 
 _STRAIGHT = re.compile(r"(?<=[^\W_])'(?:s|t|re|ve|ll|d|m)\b|(?<=[^\W_]s)'(?!\w)")
 # A quotation mark that does not follow a letter opens a quoted string: an SQL literal or an argument in a template.

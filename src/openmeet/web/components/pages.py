@@ -39,6 +39,7 @@ from openmeet.web.calendar_layout.month_view import cells, month_layout
 from openmeet.web.calendar_layout.view import View, covered_days, look_of, period_of
 from openmeet.web.calendar_layout.week_view import week_layout, week_view
 from openmeet.web.events.answer_view import AnswerBarView, answer_bar_view
+from openmeet.web.events.asking_people import AskingList, AskingPerson, DecisionButton, ReturnPath
 from openmeet.web.events.discover import FilterChip
 from openmeet.web.media.drawings import qr_code
 from openmeet.web.search import map_drawing
@@ -46,6 +47,7 @@ from openmeet.web.search.map_drawing import MapEvent, MapSize, MapView
 from openmeet.web.search.map_pages import MapControl, MapOfSearch, MapPicture, PinView, PlaceMap
 from openmeet.web.series import recurrence_form
 from openmeet.web.site.dev_pages import require_development
+from openmeet.web.site.faces import Avatar
 from openmeet.web.site.layout import page
 
 _ZONE: Final = "Europe/Berlin"
@@ -113,10 +115,35 @@ def context() -> dict[str, object]:
         "repeats": _sample_recurrence_form(),
         "map": _sample_map_of_search(),
         "place_maps": _sample_place_maps(),
+        "requests": _sample_requests(),
+        "back": ReturnPath("/dev/components", ""),
         "by_day": chart_of([_TODAY - timedelta(days=back) for back in range(27, -1, -1)], _ANSWERS_BY_DAY),
         **_FILTERS,
         **_sample_calendar(),
     }
+
+
+def _sample_requests() -> AskingList:
+    return AskingList(
+        key="sample",
+        action="#news",
+        path="#news",
+        people=tuple(
+            AskingPerson(
+                user_id=UserId(name),
+                name=name,
+                face=Avatar(name[0], tone),
+                party=tone,
+                said="Came to 2 of yours" if tone == 1 else "",
+                buttons=(
+                    DecisionButton("Approve", f"Approve: {name}", "approve", name),
+                    DecisionButton("Decline", f"Decline: {name}", "decline", name),
+                ),
+            )
+            for tone, name in enumerate(("Tom", "Priya", "Donaudampfschifffahrtsgesellschaftskapitän", "Ada"), 1)
+        ),
+        everybody=DecisionButton("Approve all 4", "Approve all 4: Thursday games night", "approve", "all"),
+    )
 
 
 def _sample_recurrence_form() -> recurrence_form.RecurrenceFormState:
