@@ -14,6 +14,10 @@ BANNED: Final = re.compile(
     # We use contractions, as people do when they speak.
     r"|cannot|(?:is|are|was|were|do|does|did|has|have|had|will|would|could|should|must) not(?! only)"
     # "Letter" is not used for an e-mail; "letters and digits" is fine.
-    r"|letters?(?!(?:,| and| or) digits| a to z))\b",
+    r"|letters?(?!(?:,| and| or) digits| a to z))\b"
+    # Two sentences are easier to read than one with a semicolon.
+    r"|;\s"
+    # A button says what happens.
+    r"|\A(?:continue|submit|ok)\Z",
     re.IGNORECASE,
 )

@@ -86,7 +86,7 @@ async def test_attendees_of_several_dates_are_told_about_each_of_theirs(practice
         ", Thu 26 Nov, is cancelled: ill. Other dates are cancelled, too: Sun 29 Nov, 20:00. Next: Sat 28 Nov, 20:00."
     )
     assert (len(cleos.payload.others), cleos.payload.more) == (notify.NAMED, len(found) - 1)  # type: ignore[attr-defined]  # the payload of its kind
-    assert all_of_them.after.endswith(f"; and {len(found) - 1 - notify.NAMED} more. From now on: every day at 20:00.")
+    assert all_of_them.after.endswith(f" and {len(found) - 1 - notify.NAMED} more. From now on: every day at 20:00.")
 
 
 async def test_a_cancelled_date_names_the_next_one_that_takes_place(practice_db: Database) -> None:
