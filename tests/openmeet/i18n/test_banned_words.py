@@ -20,6 +20,15 @@ def test_banned_words_are_found() -> None:
         "It’s full; ask the host.",
         "Continue",
     )
-    fine = ("12 letters and digits", "Letters a to z", "Take back", "just now", "mended", "You can’t", "Continue with e-mail", "&amp;")
+    fine = (
+        "12 letters and digits",
+        "Letters a to z",
+        "Take back",
+        "just now",
+        "mended",
+        "You can’t",
+        "Continue with e-mail",
+        "&amp;",
+    )
     assert all(map(BANNED.search, wrong))
     assert not any(map(BANNED.search, fine))
