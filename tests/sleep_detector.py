@@ -1,8 +1,9 @@
 """Fail tests that wait for a clock: that makes a suite slow and proves nothing.
 
-A slow test does not fail; a busy machine may take any time it needs. A test fails if a timer of more than 20 ms ran out
-while the event loop had nothing else to do, or if its thread called ``time.sleep`` for that long. Waiting for a socket,
-a process, a thread or a database is no problem, because they wake the loop.
+A slow test does not fail; a busy machine may take any time it needs. A test fails if a timer of more than 20 ms, for
+which its task or a task that it awaits was waiting, ran out while the event loop had nothing else to do, or if its
+thread called ``time.sleep`` for that long. Waiting for a socket, a process, a thread or a database is no problem,
+because they wake the loop. Timers of other tasks, such as those of a server, run beside the test.
 """
 
 import asyncio
@@ -27,13 +28,11 @@ UNCHECKED_FOLDERS = tuple(
     f"tests/{folder}/" for folder in ("system", "simulation", "browser", "interop", "attack", "bench", "soak")
 )
 
-# Waits that do not count, by module and function, each with a reason: timers that run beside a test, so that it is not
-# their time that passes while the test waits for a process or a thread, and questions to other processes, which
-# announce nothing.
+# Waits that do not count, by module and function, each with a reason: questions to other processes, which announce
+# nothing, and tries that are repeated.
 UNCOUNTED = {
-    "aiohttp.helpers:_weakref_handle": "closes idle connections",
+    "groundwork.database.advisory_locks:AdvisoryLocks._take": "tries again while other processes have all connections",
     "groundwork.database.postgres:PostgresDatabase.write": "retries after a conflict with another transaction",
-    "groundwork.http.server:HttpServer._run": "updates the Date header once per second",
     "groundwork.outbox.dispatcher:run": "looks for jobs that another process has stored",
     "groundwork.telemetry.probes:Probes._again": "repeats a health check",
     "groundwork.workers.pool:WorkerPool._retire_idle": "ends worker processes that nobody uses",
@@ -41,6 +40,7 @@ UNCOUNTED = {
     "openmeet.network.publishing.schedule:run": "looks for publications that another process has stored",
     "openmeet.web.site.chat_stream_feed:ChatStreamFeed._feed": "looks for messages that another process has stored",
     "openmeet.web.site.page_streams:PageStreams._feed": "looks for changes that another process has stored",
+    "programs.community_databases:_Opening.open_when_available": "asks whether the database of a community answers",
     "programs.doctor.stream:messages": "listens to another server until that is silent",
     "subprocess:Popen._wait": "asks whether a process has ended",
     "tests.openmeet.interleaving:run_actions_interleaved": "nobody sees whether the other transaction waits",
@@ -105,7 +105,7 @@ class SleepRecorder:
 
     def note(self, seconds: float, timer: Timer) -> None:
         """A timer ran out while nothing else happened."""
-        if not timer.names.isdisjoint(UNCOUNTED):
+        if timer is _BESIDE or not timer.names.isdisjoint(UNCOUNTED):
             # The next timer may have been running meanwhile.
             self._uncounted_seconds += seconds
             return
@@ -127,16 +127,37 @@ def _is_ours(file: str) -> bool:
 
 
 def _next_timer() -> Timer:
-    """The timer that ends the wait of the running loop. Uses private attributes of asyncio's loop, futures and tasks."""
+    """The timer that ended the wait of the running loop, without frames if it runs beside the test. Uses private
+    attributes of asyncio's loop, futures and tasks.
+    """
     loop: Any = asyncio.get_running_loop()
     handle = min((handle for handle in loop._scheduled if not handle._cancelled), default=None)
-    if handle is None:
-        return Timer([], "a timer")
-    task = next(_tasks_woken_by(handle), None)
-    if task is not None:
-        return Timer(list(_frames(task.get_coro())))
-    called = handle._callback
-    return Timer([], f"{getattr(called, '__module__', '')}:{getattr(called, '__qualname__', repr(called))}")
+    task = next(_tasks_woken_by(handle), None) if handle is not None else None
+    if task is None or task not in _tasks_of_the_test(loop):
+        return _BESIDE
+    return Timer(list(_frames(task.get_coro())))
+
+
+def _tasks_of_the_test(loop: Any) -> "set[asyncio.Task[Any]]":
+    """The task that runs the test, and those that it awaits, also in ``asyncio.gather``."""
+    found: set[asyncio.Task[Any]] = set()
+    waiters: list[Any] = [task for task in asyncio.all_tasks(loop) if _runs_the_test(task)]
+    while waiters:
+        waiter = waiters.pop()
+        if isinstance(waiter, asyncio.Task):
+            found.add(waiter)
+            waiters.append(waiter._fut_waiter)  # type: ignore[attr-defined]
+        else:
+            waiters.extend(getattr(waiter, "_children", ()))
+    return found
+
+
+def _runs_the_test(task: "asyncio.Task[Any]") -> bool:
+    """Whether AnyIO runs tests and fixtures in this task, or ``asyncio.run`` in a test has started it."""
+    callbacks: Any = task._callbacks or ()  # type: ignore[attr-defined]
+    return getattr(task.get_coro(), "__qualname__", "") == "TestRunner._run_tests_and_fixtures" or any(
+        getattr(callback, "__name__", "") == "_run_until_complete_cb" for callback, _ in callbacks
+    )
 
 
 def _tasks_woken_by(handle: Any) -> "Iterator[asyncio.Task[Any]]":
@@ -159,6 +180,9 @@ def _frames(awaited: Any) -> Iterator[FrameType]:
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "ag_await", None)
 
 
+# The timer of a task that the test does not await.
+_BESIDE = Timer([], "beside the test")
+
 recorder = SleepRecorder()
 
 _sleep = time.sleep
@@ -174,12 +198,12 @@ def _noted_sleep(seconds: float) -> None:
 def _noted_select(self: Any, timeout: float | None = None) -> Any:
     if not recorder.is_watching:
         return _select(self, timeout)
-    timer = _next_timer() if timeout is not None and timeout > 0 else None
     ready = _select(self, timeout)
     if ready:
         recorder.note_event()
-    elif timer is not None and timeout is not None:
-        recorder.note(timeout, timer)
+    elif timeout is not None and timeout > 0:
+        # The loop has not taken the timer out of its queue yet. Looking for it is slow, and most waits end with an event.
+        recorder.note(timeout, _next_timer())
     return ready
 
 

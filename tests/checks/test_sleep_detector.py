@@ -26,6 +26,10 @@ async def run_into_a_limit() -> None:
             await asyncio.Event().wait()
 
 
+async def wait_for_tasks() -> None:
+    await asyncio.gather(asyncio.create_task(wait_by_the_loop()), asyncio.sleep(0))
+
+
 async def wait_in_a_generator() -> None:
     async def values() -> AsyncIterator[int]:
         await asyncio.sleep(2 * LONGEST_SECONDS)
@@ -34,7 +38,9 @@ async def wait_in_a_generator() -> None:
     assert [value async for value in values()] == [1]
 
 
-@pytest.mark.parametrize("pause", [wait_by_the_loop, wait_by_the_thread, run_into_a_limit, wait_in_a_generator])
+@pytest.mark.parametrize(
+    "pause", [wait_by_the_loop, wait_by_the_thread, run_into_a_limit, wait_for_tasks, wait_in_a_generator]
+)
 async def test_sleep_is_found(pause) -> None:
     recorder.taken()
     await pause()
@@ -69,6 +75,15 @@ async def test_waits_that_do_not_count_are_only_left_out_themselves(monkeypatch:
     await asyncio.sleep(2.5 * LONGEST_SECONDS)
     await beside
     assert max(recorder.taken())[0] > 2 * LONGEST_SECONDS
+
+
+async def test_timers_beside_a_test_do_not_count() -> None:
+    """A server's timer runs out while the test waits for a thread."""
+    beside = asyncio.create_task(wait_by_the_loop())
+    recorder.taken()
+    await asyncio.to_thread(time.sleep, 4 * LONGEST_SECONDS)
+    assert beside.done()
+    assert recorder.taken() == []
 
 
 def test_every_exception_is_still_needed_by_something() -> None:

@@ -86,7 +86,7 @@ async def test_batch_waits_no_longer_than_a_single_write(
         raise AssertionError
 
     monkeypatch.setattr("at_network.lexicon_resolver.LexiconResolver.resolve", silent)
-    monkeypatch.setattr(type_resolver.TypeResolver.__init__, "__kwdefaults__", {"patience_seconds": 0.05})
+    monkeypatch.setattr(type_resolver.TypeResolver.__init__, "__kwdefaults__", {"patience_seconds": 0.015})
     deployment = await make_deployment(lexicon_resolution_enabled=True)
     ana = await deployment.sign_up("ana")
     creation = {"$type": "com.atproto.repo.applyWrites#create", "value": {"text": "anything"}}

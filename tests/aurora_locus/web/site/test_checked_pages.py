@@ -23,7 +23,7 @@ _CHECKED_ELSEWHERE: Final = {
 
 
 async def test_every_page_is_checked(deployment: Deployment) -> None:
-    site = deployment.pds.app.state.site
+    site = deployment.pds.app.state.services.site
     pages = [one for one in routes(site, deployment.settings) if "GET" in (one.methods or ())]
     unchecked = {one.path for one in pages}
     for address in (*SIGNED_OUT_PAGES, *ACCOUNT_PAGES, *await create_examples_of_pages(deployment)):
