@@ -4,6 +4,7 @@ Whether the group itself is published is part of its details (``GroupDetails.syn
 changes.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,6 +17,7 @@ from openmeet.domain.groups.actions import lock_for, lock_visible, put
 from openmeet.domain.groups.model import INSIDE, Group, GroupLogAction, GroupRole, GroupSlug, Membership
 from openmeet.domain.groups.publication import record_holder_of
 from openmeet.domain.groups.reasons import GroupReason
+from openmeet.domain.groups.record_queries import SupersededGroupRecord
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
@@ -23,7 +25,7 @@ from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, publication_queries, publications
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.publications import PublicationKind, SubjectRevision, repository_of
 
 # What a group says about its members and events.
 STATEMENT_KINDS: Final = (PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT)
@@ -85,13 +87,17 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
 async def move_records(tx: Transaction, before: Group, after: Group) -> None:
     """Store a group whose records move to another repository.
 
-    The group record stays in the old repository and points to its replacement. All other records are written again in
-    the new repository; a job moves the rest of them if there are many.
+    The group record stays in the old repository and points to its replacement, which is the record that the group had
+    in the new repository before, if any. All other records are written again in the new repository; a job moves the
+    rest of them if there are many.
     """
     old, new = record_holder_of(before), record_holder_of(after)
     if old != new:
+        former = await record_queries.superseded_records(tx, before.id)
         await _leave_record(tx, before, old)
-        # If there was no record to leave, the publication itself moves.
+        await _keep_retracted(tx, before, former, old)
+        await _return_record(tx, before, former, new)
+        # If there was no record to leave or to return to, the publication itself moves.
         await publication_moves.move_to_user(tx, PublicationKind.GROUP, [after.id], new)
     await queries.update(tx, after)
     if old != new and any([await move_statements(tx, after, kind) is not None for kind in STATEMENT_KINDS]):
@@ -109,29 +115,49 @@ async def move_statements(tx: Transaction, group: Group, kind: PublicationKind, 
 
 
 async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:
-    uri = await publication_queries.uri_of(tx, PublicationKind.GROUP, group.id)
-    if uri is None:
-        await _keep_retracted(tx, group, owner)
+    publication = await publication_queries.find(tx, PublicationKind.GROUP, group.id)
+    if publication is None or publication.uri is None:
         return
-    cid = await record_queries.record_cid(tx, group.id)
-    await record_queries.add_superseded(tx, group.id, uri, cid or "")
+    # A group that was handed back and was not written since still has the location of the other record.
+    is_current = publication.uri == group.network.record_uri
+    cid = await record_queries.record_cid(tx, group.id) if is_current else publication.base_cid
+    await record_queries.add_superseded(tx, group.id, publication.uri, cid or "")
     await publication_moves.move_to_subject(
         tx,
         PublicationKind.GROUP,
         group.id,
-        to=(PublicationKind.SUPERSEDED_GROUP, uri),
+        to=(PublicationKind.SUPERSEDED_GROUP, publication.uri),
         user_id=owner,
         revision=group.revision + 1,
     )
 
 
-async def _keep_retracted(tx: Transaction, group: Group, owner: UserId) -> None:
-    """``events.ownership.keep_retracted`` for a group without a record."""
-    for one in await identity_queries.of_user(tx, owner):
-        uri = await record_queries.last_in_repository(tx, group.id, one.did)
-        if uri is not None:
-            kind = PublicationKind.SUPERSEDED_GROUP
-            await publications.enqueue(tx, kind=kind, subject_id=uri, user_id=owner, revision=group.revision + 1)
+async def _keep_retracted(
+    tx: Transaction, group: Group, former: Sequence[SupersededGroupRecord], owner: UserId
+) -> None:
+    """``events.ownership.keep_retracted`` for a group."""
+    dids = {one.did for one in await identity_queries.of_user(tx, owner)}
+    own = [
+        SubjectRevision(one.uri, owner, group.revision + 1)
+        for one in former
+        if not one.is_there and repository_of(one.uri) in dids
+    ]
+    await publications.enqueue_many(tx, kind=PublicationKind.SUPERSEDED_GROUP, subjects=own)
+
+
+async def _return_record(tx: Transaction, group: Group, former: Sequence[SupersededGroupRecord], owner: UserId) -> None:
+    """``events.ownership.return_to`` for a group whose records are written for somebody again who left a record."""
+    dids = {one.did for one in await identity_queries.of_user(tx, owner)}
+    uris = [one.uri for one in former if one.is_there and repository_of(one.uri) in dids]
+    if not uris:
+        return
+    kind, superseded_kind = PublicationKind.GROUP, PublicationKind.SUPERSEDED_GROUP
+    await publication_moves.undo_move_to_subject(
+        tx, kind, group.id, superseded_kind=superseded_kind, superseded_uri=uris[-1], user_id=owner
+    )
+    if uris[-1] == group.network.record_uri:
+        # No record replaced it, so it is still the group's record.
+        await record_queries.remove_superseded(tx, uris[-1])
 
 
 async def _ask_remote_group(

@@ -103,32 +103,41 @@ async def remove_superseded(tx: Transaction, uri: str) -> None:
     await tx.execute("delete from superseded_group_records where uri = :uri", uri=uri)
 
 
-async def last_in_repository(reader: Reader, group_id: GroupId, did: str) -> str | None:
-    """The last URI that the group's record had in one repository before it was retracted. None if there is none."""
+@dataclass(frozen=True, slots=True)
+class SupersededGroupRecord:
+    """A superseded record of a group, in the version in which it was left. ``is_there``: as far as is known, the
+    repository still has it.
+    """
+
+    uri: str
+    cid: str
+    is_there: bool
+
+
+async def superseded_records(reader: Reader, group_id: GroupId) -> list[SupersededGroupRecord]:
+    """Every superseded record of the group, oldest first."""
     rows = await reader.fetch(
-        "select uri from superseded_group_records where group_id = :id and is_there = 0 order by created_at, uri",
+        "select uri, cid, is_there from superseded_group_records where group_id = :id order by created_at, uri",
         id=group_id,
     )
-    uris = [str(row["uri"]) for row in rows if row["uri"].startswith(f"at://{did}/")]
+    return [SupersededGroupRecord(row["uri"], row["cid"], bool(row["is_there"])) for row in rows]
+
+
+async def superseded_uris(reader: Reader, group_id: GroupId) -> list[str]:
+    """All former URIs of the group's record, oldest first."""
+    return [one.uri for one in await superseded_records(reader, group_id)]
+
+
+async def last_in_repository(reader: Reader, group_id: GroupId, did: str) -> str | None:
+    """URI of the last superseded record that the group had in one repository. None if it had none there."""
+    uris = [uri for uri in await superseded_uris(reader, group_id) if uri.startswith(f"at://{did}/")]
     return uris[-1] if uris else None
 
 
-async def newest_superseded(reader: Reader, group_id: GroupId) -> tuple[str, str] | None:
-    """URI and CID of the latest superseded record that still exists."""
-    row = await reader.fetch_one(
-        "select uri, cid from superseded_group_records where group_id = :id and is_there = 1 "
-        "order by created_at desc, uri desc limit 1",
-        id=group_id,
-    )
-    return (row["uri"], row["cid"]) if row else None
-
-
-async def superseded_uris(reader: Reader, group_id: GroupId) -> Sequence[str]:
-    """All former URIs of the group's record."""
-    rows = await reader.fetch(
-        "select uri from superseded_group_records where group_id = :id order by created_at, uri", id=group_id
-    )
-    return [row["uri"] for row in rows]
+async def newest_superseded(reader: Reader, group_id: GroupId, *, other_than: str) -> SupersededGroupRecord | None:
+    """The latest superseded record that still exists, apart from the record that is going to be written."""
+    existing = [one for one in await superseded_records(reader, group_id) if one.is_there and one.uri != other_than]
+    return existing[-1] if existing else None
 
 
 async def group_of_superseded(reader: Reader, uri: str) -> GroupId | None:

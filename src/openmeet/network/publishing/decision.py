@@ -18,7 +18,6 @@ from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.publishing_preferences import PermissionRevision
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series.model import Series
-from openmeet.network.records.group import StrongRef
 from openmeet.outbox.reasons import PublicationReason
 
 # Builds the record from this installation's address, the time, and the record that the PDS has. Raises Refused if the
@@ -76,7 +75,6 @@ class PublishGroup:
     identity: Identity
     publish_level: GroupPublishLevel
     backup_admins: tuple[Did, ...]
-    predecessor: StrongRef | None
     basis: DecisionBasis = _NO_BASIS
 
     @property

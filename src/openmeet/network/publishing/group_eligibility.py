@@ -78,9 +78,7 @@ async def decide_group(reader: Reader, publication: Publication) -> Decision:
             else WithholdOrRetract(PublicationReason.NO_REPOSITORY_OF_GROUP)
         )
     backups = await published_backups(reader, group)
-    before = await record_queries.newest_superseded(reader, group.id)
-    predecessor = None if before is None else StrongRef(*before)
-    return PublishGroup(group, identity, publish_level, backups, predecessor)
+    return PublishGroup(group, identity, publish_level, backups)
 
 
 async def decide_superseded_group(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:

@@ -48,7 +48,7 @@ from openmeet.network.records.collections import EVENT, GROUP, SERIES
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES, read_origin
 from openmeet.network.records.event_writer import Publishable, encode_record, is_up_to_date, publishable, write_event
 from openmeet.network.records.first_keys import first_key
-from openmeet.network.records.group import GroupToWrite, group_part, is_group_of, write_group
+from openmeet.network.records.group import GroupToWrite, StrongRef, group_part, is_group_of, write_group
 from openmeet.network.records.links import predecessors_of
 from openmeet.network.records.own_entries import NO_EARLIER_VERSIONS, EarlierVersions
 from openmeet.network.records.places import known_picture
@@ -134,25 +134,26 @@ async def plan_first_write(
         is_new = await rsvp_plan.has_no_record(dependencies, decision, uri)
     if not is_new or _picture_of(decision) is not None:
         return None
-    record = await _first_record(dependencies, publication, decision)
+    record = await _first_record(dependencies, publication, decision, uri)
     planned = PlannedWrite(uri, decision, None, record, is_up_to_date=False)
     check_record(dependencies, planned, encode_record(planned.record).body)
     return planned
 
 
 async def _first_record(
-    dependencies: PublishingDependencies, publication: Publication, decision: Publish
+    dependencies: PublishingDependencies, publication: Publication, decision: Publish, uri: AtUri
 ) -> dict[str, Value]:
     match decision:
         case PublishByWriter():
             return decision.write(dependencies.instance, dependencies.network.clock.now(), None)
         case PublishEvent():
-            ours, _ = await _event_content(dependencies, decision.event, None)
+            ours, _ = await _event_content(dependencies, decision.event, uri, None)
             return write_event(ours, None)
         case PublishGroup():
-            return _made_unique(publication, write_group(_group_content(dependencies, decision, None), None))
+            content = await _group_content(dependencies, decision, uri, None)
+            return _made_unique(publication, write_group(content, None))
         case PublishSeries():
-            return await _series_record(dependencies, publication, decision, None, NO_EARLIER_VERSIONS)
+            return await _series_record(dependencies, publication, decision, uri, None, NO_EARLIER_VERSIONS)
         case PublishRsvp():
             return await rsvp_plan.rsvp_record(dependencies, publication, decision, None)
 
@@ -207,7 +208,7 @@ async def plan_write(
         return await _plan_group(dependencies, publication, decision, target, max_bytes)
     if isinstance(decision, PublishSeries):
         record = await _series_record(
-            dependencies, publication, decision, target.previous, _earlier_versions(publication)
+            dependencies, publication, decision, target.uri, target.previous, _earlier_versions(publication)
         )
     elif isinstance(decision, PublishByWriter):
         record = decision.write(dependencies.instance, dependencies.network.clock.now(), target.previous)
@@ -246,7 +247,7 @@ async def _plan_event(
     max_picture_bytes: int | None,
 ) -> PlannedWrite:
     previous = target.previous
-    ours, picture = await _event_content(dependencies, decision.event, max_picture_bytes)
+    ours, picture = await _event_content(dependencies, decision.event, target.uri, max_picture_bytes)
     earlier = _earlier_versions(publication)
     unchanged = previous is not None and is_up_to_date(ours, previous, earlier)
     if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
@@ -264,9 +265,8 @@ async def _plan_group(
 ) -> PlannedWrite:
     previous = target.previous
     picture = await picture_to_publish(dependencies.pictures, decision.picture, max_picture_bytes)
-    record = write_group(
-        _group_content(dependencies, decision, picture.blob), previous, _decoded(publication.base_body)
-    )
+    content = await _group_content(dependencies, decision, target.uri, picture.blob)
+    record = write_group(content, previous, _decoded(publication.base_body))
     record = _made_unique(publication, record) if previous is None else record
     if previous is not None and record.get("avatar") == previous.get("avatar"):
         picture = replace(picture, blob=None)  # already uploaded
@@ -288,13 +288,13 @@ def check_record(dependencies: PublishingDependencies, planned: PlannedWrite, bo
 
 
 async def _event_content(
-    dependencies: PublishingDependencies, event: Event, max_picture_bytes: int | None
+    dependencies: PublishingDependencies, event: Event, uri: AtUri, max_picture_bytes: int | None
 ) -> tuple[Publishable, PictureToPublish]:
     """Return the content of the record, and the picture that it refers to."""
     async with dependencies.db.reader() as reader:
         series = await series_part(reader, event, dependencies.instance)
         group_uri = await group_part(reader, event)
-        predecessors = await predecessors_of(reader, PublicationKind.EVENT, event.id)
+        predecessors = await predecessors_of(reader, PublicationKind.EVENT, event.id, str(uri))
     picture = await picture_to_publish(
         dependencies.pictures,
         event.content.picture if reach_of(event) is PublishLevel.FULL else None,
@@ -304,22 +304,28 @@ async def _event_content(
     return replace(ours, media=None if picture.blob is None else picture.blob.media, predecessors=predecessors), picture
 
 
-def _group_content(dependencies: PublishingDependencies, decision: PublishGroup, blob: Blob | None) -> GroupToWrite:
+async def _group_content(
+    dependencies: PublishingDependencies, decision: PublishGroup, uri: AtUri, blob: Blob | None
+) -> GroupToWrite:
     group, avatar = decision.group, None if blob is None else blob.media
     page = f"{dependencies.instance}{group_path(group.slug)}"
-    return GroupToWrite(group, decision.publish_level, page, decision.backup_admins, decision.predecessor, avatar)
+    async with dependencies.db.reader() as reader:
+        superseded = await record_queries.newest_superseded(reader, group.id, other_than=str(uri))
+    predecessor = None if superseded is None else StrongRef(superseded.uri, superseded.cid)
+    return GroupToWrite(group, decision.publish_level, page, decision.backup_admins, predecessor, avatar)
 
 
 async def _series_record(
     dependencies: PublishingDependencies,
     publication: Publication,
     decision: PublishSeries,
+    uri: AtUri,
     previous: dict[str, Value] | None,
     earlier: EarlierVersions,
 ) -> dict[str, Value]:
     """The record of the series. ``previous``: the record at the PDS."""
     async with dependencies.db.reader() as reader:
-        predecessors = await predecessors_of(reader, PublicationKind.SERIES, decision.series.id)
+        predecessors = await predecessors_of(reader, PublicationKind.SERIES, decision.series.id, str(uri))
     record = write_series(
         decision.series, series_page(dependencies.instance, decision.series), previous, earlier.agreed
     )

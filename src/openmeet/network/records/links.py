@@ -146,10 +146,13 @@ async def _store_current(tx: Transaction, kind: PublicationKind, subject_id: str
     await publications.make_due(tx, kind=SUPERSEDED_KIND[kind], subject_ids=superseded, resets_write_count=True)
 
 
-async def predecessors_of(reader: Reader, kind: PublicationKind, subject_id: str) -> Predecessors:
-    """Return what a record must state about its predecessors."""
+async def predecessors_of(reader: Reader, kind: PublicationKind, subject_id: str, uri: str) -> Predecessors:
+    """Return what the record with this URI must state about its predecessors. A record that was handed back is stored as
+    superseded until it is written again, and does not name itself.
+    """
     superseded = await superseded_records.of_subject(reader, kind, subject_id)
-    return Predecessors(tuple(one.uri for one in superseded if one.is_there), frozenset(one.uri for one in superseded))
+    existing = tuple(one.uri for one in superseded if one.is_there and one.uri != uri)
+    return Predecessors(existing, frozenset(one.uri for one in superseded))
 
 
 async def lock_current(tx: Transaction, named: Collection[str], along: Collection[str] = ()) -> dict[str, str]:
