@@ -36,6 +36,7 @@ UNCOUNTED = {
     "groundwork.outbox.dispatcher:run": "looks for jobs that another process has stored",
     "groundwork.telemetry.probes:Probes._again": "repeats a health check",
     "groundwork.workers.pool:WorkerPool._retire_idle": "ends worker processes that nobody uses",
+    "aurora_locus.repository.commit:commit": "tries again after another process has written to the repository",
     "aurora_locus.sequencer.live_events:_poll": "looks for events that another process has stored",
     "openmeet.network.publishing.schedule:run": "looks for publications that another process has stored",
     "openmeet.web.site.chat_stream_feed:ChatStreamFeed._feed": "looks for messages that another process has stored",
