@@ -51,9 +51,9 @@ def install() -> None:
 def _install() -> None:
     print("Installing Synapse for the tests of the Matrix bridge (once, about a minute) …", flush=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", str(FOLDER)])
-    pip = [str(python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    _run([*pip, "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(_LOCK)])
+    _run([sys.executable, "-m", "venv", "--without-pip", str(FOLDER)])
+    pip = [sys.executable, "-m", "pip", "--python", str(python()), "install", "--quiet", "--disable-pip-version-check"]
+    _run([*pip, "--no-compile", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(_LOCK)])
     _STAMP.write_text(_fingerprint())
 
 
