@@ -22,23 +22,23 @@ help:  ## Show the commands
 # The pip that comes with Python 3.11 needs more than twice as long. Modules are compiled when they are first imported.
 .venv/.installed: requirements/base.txt requirements/brotli.txt requirements/pip.txt pyproject.toml | .venv/bin/python
 	@echo "Installing the dependencies of OpenMeet into .venv (once) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/pip.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/base.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fast.txt >/dev/null 2>&1 \
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements/pip.txt
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/base.txt
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements/fast.txt >/dev/null 2>&1 \
 	  || echo "cbrrr could not be built (no C compiler?). The pure Python codec is used instead, which is slower and otherwise equivalent."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/brotli.txt >/dev/null 2>&1 \
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/brotli.txt >/dev/null 2>&1 \
 	  || echo "There is no brotli package for this platform. Responses are compressed with gzip, which makes them a tenth larger."
 	@touch $@
 
 .venv/.installed-dev: requirements/dev.txt .venv/.installed
 	@echo "Installing the dependencies of the tests into .venv (once) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/dev.txt
 	@touch $@
 
 .venv/.installed-services: requirements/services.txt .venv/.installed
 	@echo "Installing the clients of RabbitMQ, Redis, S3 and Jetstream into .venv …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/services.txt
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements/services.txt
 	@touch $@
 
 install: .venv/.installed
