@@ -28,8 +28,8 @@ _POINT = """
     insert into web_destinations (did, pds, signing_key, handle, changed_at)
     values (:did, :pds, :signing_key, :handle, :now)
     on conflict (did) do update
-       set pds = excluded.pds, signing_key = excluded.signing_key, handle = excluded.handle, changed_at =
-           excluded.changed_at
+       set pds = excluded.pds, signing_key = excluded.signing_key, handle = excluded.handle,
+           changed_at = excluded.changed_at
 """
 
 

@@ -101,8 +101,8 @@ async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequenc
             """
             insert into relay_accounts (relay, did, status, rev, asked_at)
             select :relay, did, :status, :rev, :now from accounts where did = :did
-                on conflict (relay, did) do update set status = excluded.status, rev = excluded.rev, asked_at =
-                    excluded.asked_at
+                on conflict (relay, did) do update set status = excluded.status, rev = excluded.rev,
+                    asked_at = excluded.asked_at
             """,
             [
                 {"relay": one.relay, "did": one.did, "status": one.status, "rev": one.rev, "now": clock.now()}

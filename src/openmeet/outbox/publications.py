@@ -213,8 +213,8 @@ _DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED}
             or (state = 'retracted' and was_deleted_elsewhere = 0)
             or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
 _MAKE_DUE_TEMPLATE = f"""
-    update publications set {_DUE_OR_RECHECK}, writes = case when cast(:resets_write_count as integer) = 1 then 0 else
-        writes end
+    update publications set {_DUE_OR_RECHECK}, writes = case when cast(:resets_write_count as integer) = 1 then 0
+        else writes end
      where kind = :kind and subject_id {{}} and {_DECIDED}
 """
 _MAKE_DUE = _MAKE_DUE_TEMPLATE.format("in :subject_ids")

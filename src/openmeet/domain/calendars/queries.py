@@ -346,8 +346,8 @@ async def note_failed(
     await tx.execute(
         """
         update subscribed_calendars
-           set health = :health, reason = :reason, problem = :problem, failures = failures + 1, next_fetch_at =
-               :next_fetch_at
+           set health = :health, reason = :reason, problem = :problem, failures = failures + 1,
+               next_fetch_at = :next_fetch_at
          where id = :id
         """,
         id=calendar_id,

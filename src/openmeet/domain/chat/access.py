@@ -50,8 +50,8 @@ def access_sql(room: str, person: str, of: SubjectKind, *, with_shadows: bool = 
       select case when w.found = 0 then 0
                   when w.found < 3 and {room}.closed_at is not null or {_is_sanctioned(room, person, "mute")} then 1
                   else w.found end
-        from (select case when {_is_out(room, person, of, with_shadows=with_shadows)} then 0 else
-            coalesce({rules(room, person)}, 0) end as found
+        from (select case when {_is_out(room, person, of, with_shadows=with_shadows)} then 0
+            else coalesce({rules(room, person)}, 0) end as found
                limit 1) w)"""
 
 
@@ -150,11 +150,11 @@ def _of_series(room: str, person: str) -> str:
           from chain join event_series s on s.id = chain.id where s.deleted_at is null"""
     # 2 hosts all dates, 1 hosts one that is upcoming or was recently.
     co_host = f"""
-        select max(case when h.is_for_series = 1 and {_goes_on("e.series_id")} then 2 when e.starts_at >= cast(:now as
-            bigint) - {ANSWER_COUNTS_FOR} then 1 else 0 end)
+        select max(case when h.is_for_series = 1 and {_goes_on("e.series_id")} then 2 when e.starts_at >=
+            cast(:now as bigint) - {ANSWER_COUNTS_FOR} then 1 else 0 end)
           from event_co_hosts h join events e on e.id = h.event_id
-         where h.user_id = {person} and h.state = 'accepted' and e.deleted_at is null and e.series_id in (select id
-             from chain)"""
+         where h.user_id = {person} and h.state = 'accepted' and e.deleted_at is null and e.series_id
+             in (select id from chain)"""
     # 2 is going to a date, 1 is interested in one.
     answer = f"""
         select max(case when a.status = 'interested' then 1 else 2 end) from attendances a

@@ -299,8 +299,8 @@ async def _write(
         insert into matrix_guests (room_id, mxid, state, is_due, reason, by_user_id, at)
         values (:room, :mxid, :state, :is_due, :reason, :by, :now)
             on conflict (room_id, mxid) do update
-           set state = excluded.state, is_due = excluded.is_due, reason = excluded.reason, by_user_id =
-               excluded.by_user_id,
+           set state = excluded.state, is_due = excluded.is_due, reason = excluded.reason,
+               by_user_id = excluded.by_user_id,
                at = excluded.at
         """,
         room=room,

@@ -66,8 +66,8 @@ async def move_mark(tx: Transaction, room: RoomId, person: UserId, number: int, 
     await tx.execute(
         """
         update chat_readers
-           set read_number = (select case when w.wanted > chat_readers.read_number then w.wanted else
-               chat_readers.read_number end
+           set read_number = (select case when w.wanted > chat_readers.read_number then w.wanted
+               else chat_readers.read_number end
                                 from (select case when r.last_number < cast(:number as bigint) then r.last_number
                                                   else cast(:number as bigint) end as wanted
                                         from chat_rooms r where r.id = :room) w),
@@ -203,8 +203,8 @@ async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId |
         return UnreadCounts(0, 0, 0)
     row = await reader.fetch_one(
         f"""
-        select count(*) as messages, cast(coalesce(sum(u.mentioned), 0) as bigint) as mentions, count(distinct
-            u.room_id) as rooms from (
+        select count(*) as messages, cast(coalesce(sum(u.mentioned), 0) as bigint) as mentions,
+            count(distinct u.room_id) as rooms from (
           select m.room_id, case when q.user_id is null then 0 else 1 end as mentioned
             from chat_rooms r
             left join chat_readers c on c.room_id = r.id and c.user_id = :person

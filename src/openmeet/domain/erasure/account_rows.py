@@ -43,10 +43,10 @@ _GROUPS_LEFT: Final = """
 """
 _EMPTY_USER: Final = """
     update users
-       set kind = 'shadow', display_name = '', email = null, bio = '', time_zone = null, language = null, seen_at =
-           null, portrait_key = null,
-           claimed_at = null, week_start = null, wants_suggestions = 1, enter_sends = 0, shows_about = 0, shows_groups =
-               0, created_at = 0, revision = revision + 1, updated_at = :now
+       set kind = 'shadow', display_name = '', email = null, bio = '', time_zone = null, language = null,
+           seen_at = null, portrait_key = null,
+           claimed_at = null, week_start = null, wants_suggestions = 1, enter_sends = 0, shows_about = 0,
+               shows_groups = 0, created_at = 0, revision = revision + 1, updated_at = :now
      where id = :id
 """
 # Subjects that the person alone hosted or owned. Groups with other members were handed over.

@@ -208,8 +208,8 @@ async def erase_from(tx: Transaction, did: str) -> None:
             await tx.execute(
                 """
                 update event_series
-                   set slug = id, name = '', description = '', template = '{}', recurrence_rule = '', recurrence_dates =
-                       '',
+                   set slug = id, name = '', description = '', template = '{}', recurrence_rule = '',
+                       recurrence_dates = '',
                        recurrence_exceptions = '', deleted_at = coalesce(deleted_at, :now), revision = revision + 1,
                        updated_at = :now
                  where id = :id

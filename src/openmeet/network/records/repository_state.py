@@ -44,8 +44,8 @@ NEW_EPOCH = """
     insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
     values (:did, 1, '', 'active', :now, null, :now)
         on conflict (did) do update
-       set epoch = repositories.epoch + 1, floor_rev = '', missed_rev = '', stale_at = excluded.stale_at, updated_at =
-           excluded.updated_at
+       set epoch = repositories.epoch + 1, floor_rev = '', missed_rev = '', stale_at = excluded.stale_at,
+           updated_at = excluded.updated_at
 """
 
 # Tombstones of this same read stay until the next read, because the stream may still deliver the deletion itself, which

@@ -84,10 +84,10 @@ PUT = f"""
            subject_uri = excluded.subject_uri, precedence = excluded.precedence, seen_at = excluded.seen_at,
            readable_rev = excluded.readable_rev, readable_cid = excluded.readable_cid,
            readable_body = excluded.readable_body,
-           version_rev = case when {_FOUND_AGAIN} then coalesce(nullif(records.version_rev, ''), records.rev) else
-               excluded.rev end,
-           previous_known_rev = case when {_FOUND_AGAIN} then records.previous_known_rev when
-               excluded.previous_known_rev = excluded.rev then excluded.rev
+           version_rev = case when {_FOUND_AGAIN} then coalesce(nullif(records.version_rev, ''), records.rev)
+               else excluded.rev end,
+           previous_known_rev = case when {_FOUND_AGAIN} then records.previous_known_rev
+               when excluded.previous_known_rev = excluded.rev then excluded.rev
                             when records.rev < excluded.rev then records.rev else '' end
      where excluded.is_verified > records.is_verified
         or (excluded.is_verified = records.is_verified
