@@ -38,7 +38,7 @@ from programs.community_queues import queue_over
 from programs.erasure_ledger import catch_up
 from programs.platform_settings import community_named, read_installation_settings
 from programs.running import run_command
-from programs.shared import Shared, open_shared
+from programs.shared_resources import SharedResources, open_shared_resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ async def open_installation(settings: Mapping[str, Settings], clock: Clock) -> A
     opening fails. A database that was restored from a backup is first updated with the deletions of people since then.
     """
     async with AsyncExitStack() as stack:
-        shared = await stack.enter_async_context(open_shared(settings, clock))
+        shared = await stack.enter_async_context(open_shared_resources(settings, clock))
         databases = await stack.enter_async_context(open_databases(settings, clock, shared.metrics, catch_up))
         platforms = [
             await stack.enter_async_context(_open_site(name, one, shared, databases[name]))
@@ -108,7 +108,7 @@ async def open_installation(settings: Mapping[str, Settings], clock: Clock) -> A
 
 @asynccontextmanager
 async def _open_site(
-    name: str, settings: Settings, shared: Shared, stores: CommunityDatabases
+    name: str, settings: Settings, shared: SharedResources, stores: CommunityDatabases
 ) -> AsyncIterator[Platform]:
     clock = shared.clock
     async with AsyncExitStack() as stack:
@@ -191,7 +191,7 @@ def run_on_platform(settings_file: Path | None, tenant: str, work: Callable[[Pla
     async def run() -> None:
         clock = SystemClock()
         async with (
-            open_shared(settings_by_tenant, clock) as shared,
+            open_shared_resources(settings_by_tenant, clock) as shared,
             open_databases({tenant: settings}, clock, shared.metrics) as databases,
             _open_site(tenant, settings, shared, databases[tenant]) as platform,
         ):

@@ -25,7 +25,7 @@ from openmeet.network.firehose import cursors
 from openmeet.network.repositories import session_sealing
 from openmeet.settings import Settings
 from openmeet.tenants.configured import checked, read_tenants
-from programs import gauges, outbox_dispatcher, scheduler, shared
+from programs import gauges, outbox_dispatcher, scheduler, shared_resources
 from programs.community_queues import open_queue_alone
 from programs.platform import Installation, Platform, mailbox_folder, open_installation
 from programs.worker import for_each
@@ -92,7 +92,7 @@ async def test_community_without_a_key_removes_no_other_key(tmp_path: Path) -> N
     deployment = replace(deployment, pds_url=url, pds_rate_limit_bypass_key=Secret("a-key"))
     for own, sent in (("", "a-key"), ("another", "another")):
         village = replace(village, pds_url=url, pds_rate_limit_bypass_key=Secret(own))
-        assert shared.rate_limit_exemptions({"default": deployment, "village": village}) == {
+        assert shared_resources.rate_limit_exemptions({"default": deployment, "village": village}) == {
             url: {"x-ratelimit-bypass": sent}
         }
 
@@ -221,4 +221,4 @@ async def test_communities_have_separate_queues_on_one_broker(tmp_path: Path, cl
     ],
 )
 def test_the_key_is_not_sent_with_a_password(path: str, headers: dict[str, str], *, is_proof: bool) -> None:
-    assert shared.proves_password(URL(f"https://pds.example{path}"), headers) is is_proof
+    assert shared_resources.proves_password(URL(f"https://pds.example{path}"), headers) is is_proof

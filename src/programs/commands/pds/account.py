@@ -26,8 +26,8 @@ def create(
 ) -> None:
     """Create an account without an invite code. If no password is given, one is generated and shown once."""
     with loading():
-        from programs.operations.pds import account
-    account.create(handle, email, settings_file, url, password_stdin=password_stdin, as_json=as_json)
+        from programs.operations.pds import accounts
+    accounts.create(handle, email, settings_file, url, password_stdin=password_stdin, as_json=as_json)
 
 
 @app.command("list")
@@ -39,8 +39,8 @@ def list_accounts(
 ) -> None:
     """List accounts, ordered by DID."""
     with loading():
-        from programs.operations.pds import account
-    account.list_accounts(email, settings_file, url, as_json=as_json)
+        from programs.operations.pds import accounts
+    accounts.list_accounts(email, settings_file, url, as_json=as_json)
 
 
 @app.command()
@@ -49,8 +49,8 @@ def show(
 ) -> None:
     """Show an account and the moderation decisions about it."""
     with loading():
-        from programs.operations.pds import account
-    account.show(identifier, settings_file, url, as_json=as_json)
+        from programs.operations.pds import accounts
+    accounts.show(identifier, settings_file, url, as_json=as_json)
 
 
 @app.command()
@@ -66,8 +66,8 @@ def reset_password(
 ) -> None:
     """Set a new password and end all sessions of the account. If no password is given, one is generated and shown once."""
     with loading():
-        from programs.operations.pds import account
-    account.reset_password(
+        from programs.operations.pds import accounts
+    accounts.reset_password(
         identifier, settings_file, url, password_stdin=password_stdin, by_email=by_email, as_json=as_json
     )
 
@@ -82,8 +82,8 @@ def takedown(
 ) -> None:
     """Take accounts down, so that none of their data is served. Their owners can still export it and move away."""
     with loading():
-        from programs.operations.pds import account
-    account.takedown(identifiers, reference, settings_file, url, as_json=as_json)
+        from programs.operations.pds import accounts
+    accounts.takedown(identifiers, reference, settings_file, url, as_json=as_json)
 
 
 @app.command()
@@ -92,8 +92,8 @@ def restore(
 ) -> None:
     """Lift the takedown of accounts."""
     with loading():
-        from programs.operations.pds import account
-    account.restore(identifiers, settings_file, url, as_json=as_json)
+        from programs.operations.pds import accounts
+    accounts.restore(identifiers, settings_file, url, as_json=as_json)
 
 
 @app.command()
@@ -106,5 +106,5 @@ def delete(
 ) -> None:
     """Delete accounts permanently, with all their data."""
     with loading():
-        from programs.operations.pds import account
-    account.delete(identifiers, settings_file, url, yes=yes, as_json=as_json)
+        from programs.operations.pds import accounts
+    accounts.delete(identifiers, settings_file, url, yes=yes, as_json=as_json)

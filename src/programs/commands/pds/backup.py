@@ -9,5 +9,5 @@ app = role()
 def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Make an encrypted backup at PDS_BACKUP_URL, and verify it by restoring its database."""
     with loading():
-        from programs.operations.pds import backup
-    backup.make(settings_file, as_json=as_json)
+        from programs.operations.pds import backups
+    backups.make(settings_file, as_json=as_json)

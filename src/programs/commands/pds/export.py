@@ -18,5 +18,5 @@ def main(
 ) -> None:
     """Export a repository to a CAR file. To check the file: openmeet repo verify FILE."""
     with loading():
-        from programs.operations.pds import export
-    export.export_repository(did, file, settings_file)
+        from programs.operations.pds import repositories
+    repositories.export_repository(did, file, settings_file)

@@ -18,5 +18,5 @@ def main(
 ) -> None:
     """Replace all records of a repository with those of the file, in one commit, and announce it."""
     with loading():
-        from programs.operations.pds import import_
-    import_.replace_repository(did, file, settings_file)
+        from programs.operations.pds import repositories
+    repositories.replace_repository(did, file, settings_file)

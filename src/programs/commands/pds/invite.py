@@ -21,8 +21,8 @@ def create(
 ) -> None:
     """Create invite codes and print one per line."""
     with loading():
-        from programs.operations.pds import invite
-    invite.create(count, uses, account, settings_file, url, as_json=as_json)
+        from programs.operations.pds import invites
+    invites.create(count, uses, account, settings_file, url, as_json=as_json)
 
 
 @app.command("list")
@@ -36,8 +36,8 @@ def list_codes(
 ) -> None:
     """List invite codes with their account and number of uses."""
     with loading():
-        from programs.operations.pds import invite
-    invite.list_codes(settings_file, url, by_usage=by_usage, as_json=as_json)
+        from programs.operations.pds import invites
+    invites.list_codes(settings_file, url, by_usage=by_usage, as_json=as_json)
 
 
 @app.command()
@@ -48,5 +48,5 @@ def disable(
 ) -> None:
     """Disable invite codes. Codes that this server never issued are listed at the end; the exit status is then 1."""
     with loading():
-        from programs.operations.pds import invite
-    invite.disable(codes, settings_file, url)
+        from programs.operations.pds import invites
+    invites.disable(codes, settings_file, url)

@@ -21,5 +21,5 @@ def main(
 ) -> None:
     """Show the storage quota and usage of an account's blobs, or set the account's quota."""
     with loading():
-        from programs.operations.pds import quota
-    quota.show_or_set(did, max_bytes, settings_file, reset=reset, as_json=as_json)
+        from programs.operations.pds import blobs
+    blobs.show_or_set_quota(did, max_bytes, settings_file, reset=reset, as_json=as_json)

@@ -48,7 +48,7 @@ def main(
     stopped. If the account is already on the new server, use `openmeet pds repoint`.
     """
     with loading():
-        from programs.operations.pds import recover
-    recover.recover(
+        from programs.operations.pds import recovery
+    recovery.recover(
         identity, key_file, to, handle, email, password, archive, invite_code, plc_url, dev=dev, as_json=as_json
     )

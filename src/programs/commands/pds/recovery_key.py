@@ -18,5 +18,5 @@ Show = Annotated[bool, typer.Option("--show", help="Create no key; show the publ
 def main(file: File, whose: Whose = "", show: Show = False, as_json: AsJson = False) -> None:
     """Create a key pair. The private key stays in the file; enter the public key on the recovery keys page."""
     with loading():
-        from programs.operations.pds import recovery_key
-    recovery_key.make_or_show(file, whose, show=show, as_json=as_json)
+        from programs.operations.pds import recovery
+    recovery.make_or_show_key(file, whose, show=show, as_json=as_json)

@@ -16,5 +16,5 @@ def main(
 ) -> None:
     """Make a handle available to anybody before PDS_HANDLE_QUARANTINE has passed since its owner gave it up."""
     with loading():
-        from programs.operations.pds import release_handle
-    release_handle.release(handle, settings_file)
+        from programs.operations.pds import accounts
+    accounts.release_handle(handle, settings_file)

@@ -21,5 +21,5 @@ def main(
     Lists the records that are lost. Exits with 1 if something is still wrong afterwards.
     """
     with loading():
-        from programs.operations.pds import repair
-    repair.repair(did, settings_file, as_json=as_json)
+        from programs.operations.pds import repositories
+    repositories.repair(did, settings_file, as_json=as_json)

@@ -35,7 +35,7 @@ def main(
     The recovery key stays the first rotation key. A server lists its keys in getRecommendedDidCredentials.
     """
     with loading():
-        from programs.operations.pds import repoint
-    repoint.repoint(
+        from programs.operations.pds import recovery
+    recovery.repoint(
         identity, key_file, to, signing_key, rotation_key, handle, plc_url, dry_run=dry_run, dev=dev, as_json=as_json
     )

@@ -35,5 +35,5 @@ def main(
     anything is wrong.
     """
     with loading():
-        from programs.operations.pds import restore
-    restore.restore(backup, source, numbers_left_out, settings_file, as_json=as_json)
+        from programs.operations.pds import backups
+    backups.restore(backup, source, numbers_left_out, settings_file, as_json=as_json)

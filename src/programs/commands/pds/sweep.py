@@ -11,5 +11,5 @@ def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     files of taken-down blobs.
     """
     with loading():
-        from programs.operations.pds import sweep
-    sweep.sweep(settings_file, as_json=as_json)
+        from programs.operations.pds import blobs
+    blobs.sweep(settings_file, as_json=as_json)

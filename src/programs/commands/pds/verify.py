@@ -26,5 +26,5 @@ def main(
     Exits with 1 if anything is wrong. To repair a repository: openmeet pds repair.
     """
     with loading():
-        from programs.operations.pds import verify
-    verify.verify(did, settings_file, read_blobs=read_blobs, as_json=as_json)
+        from programs.operations.pds import repositories
+    repositories.verify(did, settings_file, read_blobs=read_blobs, as_json=as_json)

@@ -1,18 +1,24 @@
-"""List the backups and show the age of the newest (``openmeet pds backups``)."""
+"""Make, list, verify and restore backups (``openmeet pds backup``, ``backups`` and ``restore``)."""
 
 from pathlib import Path
 
 import typer
 
-from aurora_locus.maintenance import configured, verification
+from aurora_locus.blobs.place import open_store
+from aurora_locus.maintenance import backup, configured, verification
 from aurora_locus.maintenance.manifest import Manifest, read_manifest
+from aurora_locus.maintenance.restore import SKIPPED_NUMBERS
+from aurora_locus.maintenance.restore import restore as put_back
 from aurora_locus.maintenance.vault import Vault
+from aurora_locus.settings import PdsSettings
+from groundwork import private_file
 from groundwork.clock import SystemClock, to_datetime
+from groundwork.database.transaction import Database
 from groundwork.errors import Refused
-from programs.command_line import print_json, say, say_table, with_count
-from programs.operations.pds.reaching import read_settings
+from programs.command_line import print_json, say, say_table, with_count, with_size
+from programs.operations.pds.server_access import read_settings, run_on_database
 from programs.progress_bars import progress_bars
-from programs.running import run_command
+from programs.running import VERSION, run_command
 
 
 def show_or_verify(prove: str, source: str, settings_file: Path | None, *, as_json: bool) -> None:
@@ -57,6 +63,91 @@ def show_or_verify(prove: str, source: str, settings_file: Path | None, *, as_js
         for why in damaged:
             say(why, err=True)
         if not manifests or damaged:
+            raise typer.Exit(1)
+
+    run_command(run)
+
+
+def make(settings_file: Path | None, *, as_json: bool) -> None:
+    """Make an encrypted backup at PDS_BACKUP_URL, and verify it by restoring its database."""
+
+    async def run(db: Database, settings: PdsSettings) -> None:
+        vault = await configured.vault(settings, make=True)
+        source = configured.source(settings, open_store(settings), version=VERSION)
+        with progress_bars(is_shown=not as_json) as on_progress:
+            made = await backup.take(db, source, vault, SystemClock(), progress=on_progress)
+        if as_json:
+            print_json(
+                {
+                    "id": made.id,
+                    "last_number": made.last_number,
+                    "rows": made.rows,
+                    "blobs": made.blobs,
+                    "bytes": made.bytes,
+                    "missing_blobs": made.missing,
+                }
+            )
+            return
+        say(
+            f"{made.id}: {with_count(sum(made.rows.values()), 'row')} and {with_count(made.blobs, 'blob')}, "
+            f"verified; {with_size(made.bytes)} written."
+        )
+        say(f"State of {to_datetime(made.instant):%Y-%m-%d %H:%M:%S} UTC, up to event {made.last_number}.")
+        for name in made.missing:
+            say(f"The blob {name} has no file.")
+
+    run_on_database(settings_file, run)
+
+
+def restore(
+    backup_id: str, source: str, numbers_left_out: int | None, settings_file: Path | None, *, as_json: bool
+) -> None:
+    """Restore a backup into the locations in the settings, which must be empty. When the server starts, it announces
+    every repository.
+
+    If the restore is interrupted, no server starts on the incomplete data; run the command again. Exits with 1 if
+    anything is wrong.
+    """
+    settings = read_settings(settings_file)
+
+    async def run() -> None:
+        vault = await configured.vault(settings, url=source)
+        manifest = await read_manifest(vault, backup_id)
+        target = configured.target(settings)
+        with progress_bars(is_shown=not as_json) as on_progress:
+            restored = await put_back(
+                vault,
+                manifest,
+                target,
+                SystemClock(),
+                skipped=SKIPPED_NUMBERS if numbers_left_out is None else numbers_left_out,
+                progress=on_progress,
+            )
+        if not target.sealing_keys:
+            private_file.write_once(
+                settings.data_directory / "sealing.key", f"{restored.sealing_keys}\n".encode("ascii")
+            )
+        findings = [{"about": one.about, "what": one.what} for one in restored.report.findings]
+        if as_json:
+            print_json(
+                {
+                    "id": manifest.id,
+                    "first_number": restored.first_number,
+                    "repositories": restored.announced,
+                    "blobs": restored.blobs,
+                    "ok": restored.report.is_good,
+                    "findings": findings,
+                }
+            )
+        else:
+            for finding in restored.report.findings:
+                say(f"{finding.about}  {finding.what}")
+            say(
+                f"Restored {manifest.id}: {with_count(restored.announced, 'repository', 'repositories')}, "
+                f"{with_count(restored.blobs, 'blob')}."
+            )
+            say(f"Event numbers continue at {restored.first_number}. Start the server: openmeet pds")
+        if not restored.report.is_good:
             raise typer.Exit(1)
 
     run_command(run)

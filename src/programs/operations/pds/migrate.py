@@ -19,7 +19,7 @@ from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from programs import migration, migration_state
 from programs.migration import MigrationOptions
 from programs.migration_state import MoveState
-from programs.operations.pds.reaching import read_settings
+from programs.operations.pds.server_access import read_settings
 from programs.running import VERSION, run_command
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import typer
 
 from programs.command_line import print_json, say_table
-from programs.operations.pds.reaching import AdministrationClient, read_settings, run_on_server
+from programs.operations.pds.server_access import AdministrationClient, read_settings, run_on_server
 
 
 def request(settings_file: Path | None, url: str, *, as_json: bool) -> None:

@@ -15,8 +15,8 @@ from groundwork.errors import Refused
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from programs.command_line import print_json, say, with_count
-from programs.operations.pds.opening import did_of, sealer_of
-from programs.operations.pds.reaching import AdministrationClient, require_stopped, run_on_database, run_on_server
+from programs.operations.pds.repository_access import did_of, sealer_of
+from programs.operations.pds.server_access import AdministrationClient, require_stopped, run_on_database, run_on_server
 from programs.progress_bars import progress_bars
 from programs.running import VERSION
 

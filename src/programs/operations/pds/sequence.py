@@ -13,7 +13,7 @@ from aurora_locus.settings import PdsSettings
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from programs.command_line import format_instant, print_json, say, say_table, with_count
-from programs.operations.pds.reaching import run_on_database
+from programs.operations.pds.server_access import run_on_database
 from programs.progress_bars import progress_bars
 
 PAGE = 500

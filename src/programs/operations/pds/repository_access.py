@@ -17,7 +17,7 @@ from groundwork.clock import SystemClock
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput
 from groundwork.sealing import Sealer
-from programs.operations.pds.reaching import run_on_database
+from programs.operations.pds.server_access import run_on_database
 
 
 def sealer_of(settings: PdsSettings) -> Sealer:

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from programs.command_line import print_json, say, say_table, with_count
-from programs.operations.pds.reaching import AdministrationClient, run_on_server
+from programs.operations.pds.server_access import AdministrationClient, run_on_server
 
 PAGE = 500
 

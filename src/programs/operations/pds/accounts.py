@@ -1,4 +1,4 @@
-"""Manage accounts of the running server, over its administration API (``openmeet pds account …``)."""
+"""Manage accounts (``openmeet pds account …``) and release reserved handles (``openmeet pds release-handle HANDLE``)."""
 
 import secrets
 import sys
@@ -8,9 +8,16 @@ from typing import Any
 
 import typer
 
+from at_protocol.failures import Malformed
+from at_protocol.syntax.handle import parse_handle
+from aurora_locus.accounts import queries
+from aurora_locus.moderation import audit_log
+from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext, OperatorAction
+from aurora_locus.settings import PdsSettings
+from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Failure, InvalidInput, NotFound, Refused
 from programs.command_line import print_json, say, say_table, with_count
-from programs.operations.pds.reaching import AdministrationClient, run_on_server
+from programs.operations.pds.server_access import AdministrationClient, run_on_database, run_on_server
 from programs.progress_bars import progress_bars
 
 ADMIN = "com.atproto.admin"
@@ -220,3 +227,27 @@ def _password(*, from_input: bool) -> tuple[str, bool]:
     if not line:
         raise InvalidInput("password", "The first line of input contains no password.")
     return line, False
+
+
+# People with access to the server's files have no user name on the server, so this name is logged.
+DEED = AuditContext(ADMINISTRATION, "openmeet pds release-handle")
+
+
+def release_handle(handle: str, settings_file: Path | None) -> None:
+    """Make a handle available to anybody before PDS_HANDLE_QUARANTINE has passed since its owner gave it up."""
+    try:
+        name = parse_handle(handle.strip().removeprefix("@").lower())
+    except Malformed as error:
+        raise typer.BadParameter(f"{handle} is not a handle: {error.why}.") from None
+
+    async def run(db: Database, _settings: PdsSettings) -> None:
+        def release(w: Writer) -> None:
+            former = queries.free_handle(w, name)
+            if former is None:
+                raise NotFound(f"{name} is not reserved for anybody.")
+            audit_log.append(w, DEED, OperatorAction.RELEASE_HANDLE, former, before={"handle": name})
+
+        await db.write(release)
+        say(f"{name} can be taken now.")
+
+    run_on_database(settings_file, run)

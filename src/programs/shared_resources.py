@@ -35,7 +35,7 @@ _PROOFS = frozenset(f"/xrpc/com.atproto.server.{name}" for name in ("createSessi
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class SharedResources:
     """Resources that all communities share. ``keys``: the sealing keys, newest first. ``network``: the database of
     sources and cursors.
     """
@@ -55,7 +55,7 @@ class Shared:
 
 
 @asynccontextmanager
-async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIterator[Shared]:
+async def open_shared_resources(settings: Mapping[str, Settings], clock: Clock) -> AsyncIterator[SharedResources]:
     """Open the resources that all communities share. ``settings``: by community name. The first start creates keys and
     folders.
     """
@@ -89,7 +89,7 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
         metrics = Metrics("openmeet")
         workers = WorkerPool(base.worker_limits, metrics)
         stack.push_async_callback(workers.close)
-        yield Shared(
+        yield SharedResources(
             clock=clock,
             keys=keys,
             sealer=Sealer(keys),
