@@ -22,6 +22,7 @@ from openmeet.web.admin import flags_pages
 from openmeet.web.admin import pages as admin_pages
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.atproto import (
+    answer_sync_pages,
     ingest_api,
     merges_api,
     merges_pages,
@@ -249,6 +250,7 @@ def _series_pages() -> list[Route]:
         *recurrence_preview.routes(),
         *series_edit_pages.routes(),
         *series_pages.routes(),
+        *answer_sync_pages.routes(),
         *merges_pages.routes(),
         *webhooks_pages.routes(),
         *calendar_pages.routes(),

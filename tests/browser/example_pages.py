@@ -163,6 +163,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "picture": f"/events/{open_event.slug}/picture",
         "publishing of an event": f"/events/{open_event.slug}/publishing",
         "one's answer": f"/events/{open_event.slug}/answer",
+        "sync of one's answer": f"/events/{open_event.slug}/answer/sync",
         "answers and places": f"/events/{open_event.slug}/joining",
         "attendees": f"/events/{open_event.slug}/attendees",
         "nobody found": f"/events/{open_event.slug}/attendees?q=zzz",

@@ -218,5 +218,6 @@ async def test_the_line_says_whether_other_apps_show_the_answer(
     said = words(re.sub(r"<form.*?</form>|<a [^>]*>[^<]+</a>", "", line, flags=re.DOTALL))
     assert (said, [words(link) for link in links]) == (says, next_steps)
     assert ("Share my answer as <strong>@ben.test</strong>" in page) is (state is SharingState.CHOOSE)
-    # The badge leads to the history of the answer.
-    assert line.count(f'href="/events/{event.slug}/answer#history"') == line.count('<span class="chip ')
+    # The badge, or else the sentence, leads to the state of the record.
+    has_answer = state is not SharingState.CHOOSE
+    assert line.count(f'href="/events/{event.slug}/answer/sync"') == has_answer

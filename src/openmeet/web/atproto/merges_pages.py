@@ -1,4 +1,6 @@
-"""Merge decisions about a user's event, group or series. Each shows both versions, with a button to choose each."""
+"""Sync pages: the state of the record of an event, a group or a series, and the merge decisions about it. Each decision
+shows both versions, with a button to choose each. ``answer_sync_pages`` has the page of an RSVP.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Failure, InvalidInput, Refused, decode_explanation
 from groundwork.http.forms import read_form
+from openmeet.domain.attendance.model import RsvpRecordStatus
+from openmeet.domain.attendance.rsvp_list_texts import STATUS_LABELS
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug, JoinPolicy, PromotionLevel
 from openmeet.domain.identities.queries import consent
@@ -25,7 +29,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.ingestion import merge_review
+from openmeet.network.ingestion import local_rsvps, merge_review
 from openmeet.network.own_records.edits import STATUSES
 from openmeet.network.records import provenance
 from openmeet.network.records.provenance import RecordLocation
@@ -63,6 +67,14 @@ _CHOSEN = {
 
 _IN_USE = {MergeSide.OURS: "yours", MergeSide.THEIRS: "theirs", MergeSide.BOTH: "both"}
 
+# The statuses of RSVP records.
+RECORD_STATUS_LABELS: Final[Mapping[RsvpRecordStatus, LazyText]] = {
+    RsvpRecordStatus.GOING: lazy("going"),
+    RsvpRecordStatus.INTERESTED: lazy("maybe"),
+    RsvpRecordStatus.NOT_GOING: lazy("not going"),
+    RsvpRecordStatus.UNCLEAR: lazy("unclear answer"),
+}
+
 # The values of fields that have a few fixed ones.
 _VALUE_LABELS: Final[Mapping[str, Mapping[str, LazyText]]] = {
     "mode": MODES,
@@ -79,6 +91,11 @@ _VALUE_LABELS: Final[Mapping[str, Mapping[str, LazyText]]] = {
         PromotionLevel.PRIVATE: lazy("Nothing in other apps"),
     },
     "role": {role.value: label for role, label in ROLE_CHIPS.items()},
+    local_rsvps.RSVP_FIELD: {
+        **{status.value: label for status, label in STATUS_LABELS.items()},
+        **{status.value: label for status, label in RECORD_STATUS_LABELS.items()},
+        local_rsvps.DELETED_VALUE: lazy("deleted"),
+    },
 }
 
 
@@ -180,9 +197,40 @@ CHOICES = {"yours": MergeSide.OURS, "theirs": MergeSide.THEIRS}
 
 
 @dataclass(frozen=True, slots=True)
+class StoryLine:
+    """A line of “What happened”: a merge decision, or else an edit in words. ``icon`` is a name in ``ui/icons.jinja``."""
+
+    at: Instant
+    decision: MergeView | None = None
+    icon: str = ""
+    words: str = ""
+    detail: str = ""
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerVersions:
+    """An RSVP on this site (``here``) and in the account (``there``, empty if it is not there), in words.
+
+    ``may_choose``: they differ and stay so until the person chooses. ``reply`` is the reply that takes the version of the
+    account; empty if the event does not accept it. ``shares`` is the reply that shares the version of this site, if the
+    person kept it here.
+    """
+
+    here: str
+    there: str
+    differs: bool
+    may_choose: bool
+    reply: str
+    shares: str
+
+
+@dataclass(frozen=True, slots=True)
 class MergedRecordView:
     """The object that was merged. ``path`` is its page, ``edit`` its edit form, and ``settings`` the page of its record
-    settings, or empty. ``sync``: the status of its record, of an event for its author.
+    settings, or empty. ``sync``: the status of its record, of an event for its author and of an RSVP for the attendee.
+
+    Of an RSVP, ``answer`` compares both versions, and ``history`` has its changes.
     """
 
     kind: PublicationKind
@@ -195,18 +243,13 @@ class MergedRecordView:
     about: PageSubject
     settings: str = ""
     sync: Sync | None = None
+    answer: AnswerVersions | None = None
+    history: Sequence[StoryLine] = ()
 
-
-@dataclass(frozen=True, slots=True)
-class StoryLine:
-    """A line of “What happened”: a merge decision, or else an edit in words. ``icon`` is a name in ``ui/icons.jinja``."""
-
-    at: Instant
-    decision: MergeView | None = None
-    icon: str = ""
-    words: str = ""
-    detail: str = ""
-    when: str = ""
+    @property
+    def sync_path(self) -> str:
+        """The path of the sync page."""
+        return f"{self.path}/{'merged' if self.answer is None else 'sync'}"
 
 
 def story_of(decisions: Sequence[MergeView], where: RecordLocation | None, app: str, now: Instant) -> list[StoryLine]:
@@ -260,7 +303,7 @@ async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
         event.title,
         path,
         f"{path}/edit",
-        _merge_views(reader, decisions, event.time_zone),
+        merge_views(reader, decisions, event.time_zone),
         event.record_uri,
         subject_of_event(event, reader.now),
         f"{path}/publishing" if event.author_id == caller.user_id else "",
@@ -272,7 +315,7 @@ async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
     """The merge decisions about a group, for users who may change it. Raises NotFound, Forbidden."""
     group, kept_decisions = await merge_review.merged_into_group(reader, caller, GroupSlug(slug))
     path = group_path(group.slug)
-    decisions = _merge_views(reader, kept_decisions, group.details.time_zone)
+    decisions = merge_views(reader, kept_decisions, group.details.time_zone)
     return MergedRecordView(
         PublicationKind.GROUP,
         group.id,
@@ -289,7 +332,7 @@ async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordVi
     """The merge decisions about a series, for users who may change it. Raises NotFound, Forbidden."""
     series, kept_decisions = await merge_review.merged_into_series(reader, caller, SeriesSlug(slug))
     path = series_path(series.slug)
-    decisions = _merge_views(reader, kept_decisions, series.zone_name, series.timing.pattern.start)
+    decisions = merge_views(reader, kept_decisions, series.zone_name, series.timing.pattern.start)
     return MergedRecordView(
         PublicationKind.SERIES,
         series.id,
@@ -322,7 +365,7 @@ async def choose_for_series(tx: Transaction, caller: Caller, slug: str, choice: 
 
 def _routes(path: str, look: Look, choose: Choose) -> list[Route]:
     async def show(request: Request) -> Response:
-        return await _merged_page(request, look)
+        return await merged_page(request, look)
 
     async def save(request: Request) -> Response:
         form = await read_form(request)
@@ -334,30 +377,35 @@ def _routes(path: str, look: Look, choose: Choose) -> list[Route]:
             async with database_of(request).transaction() as tx:
                 slug = await choose(tx, caller_of(request), request.path_params["slug"], choice)
         except (Refused, RuleRefused) as refused:
-            return await _merged_page(request, look, problem=refused)
+            return await merged_page(request, look, problem=refused)
         return go(path.replace("{slug}", quote(slug)), flash="choice_kept")
 
     return [Route(path, show, methods=["GET"]), Route(path, save, methods=["POST"])]
 
 
-async def _merged_page(request: Request, look: Look, *, problem: Failure | None = None) -> Response:
+async def merged_page(request: Request, look: Look, *, problem: Failure | None = None) -> Response:
+    """The sync page of what ``look`` finds."""
     async with database_of(request).reader() as reader:
         caller = caller_of(request)
         merged = await look(reader, caller, request.path_params["slug"])
         where = None
         if merged.record_uri is not None or (merged.sync is not None and not merged.sync.is_up_to_date):
             where = await provenance.whereabouts_of(reader, merged.record_uri, merged.kind, merged.subject_id)
+        edits = None if merged.answer is not None else where
         uris = [*([merged.record_uri] if merged.record_uri else []), *(one.uri for one in merged.decisions)]
         own_host = urlsplit(services(request).settings.public_url).hostname or ""
         writers = await provenance.writers_of(reader, uris, own_host)
         now = reader.now
+    story = story_of(merged.decisions, edits, writers.get(merged.record_uri or "", ("", ""))[1], now)
+    if merged.history:
+        story = sorted([*story, *merged.history], key=lambda line: line.at, reverse=True)
     context = {
         "merged": merged,
         "subject": merged.about,
         # Of a decision about an earlier version it is not known which app wrote that.
         "apps": {(uri, rev): app for uri, (rev, app) in writers.items()},
         "is_unsynced": where is not None and where.edited_here_at is not None and not where.is_edit_synced,
-        "story": story_of(merged.decisions, where, writers.get(merged.record_uri or "", ("", ""))[1], now),
+        "story": story,
         "problem": "" if problem is None else problem.why,
         "handle": where.handle if where else "",
         "is_own_account": where is not None and where.owner == caller.user_id,
@@ -367,9 +415,10 @@ async def _merged_page(request: Request, look: Look, *, problem: Failure | None 
     return page(request, "atproto/merged.html", context, status=200 if problem is None else 422)
 
 
-def _merge_views(
+def merge_views(
     reader: Reader, decisions: list[KeptDecision], zone: str, first: datetime | None = None
 ) -> list[MergeView]:
+    """Merge decisions as the page shows them. Times are shown in ``zone``. ``first`` is the start of a series."""
     newest: dict[tuple[str, str], str] = {}
     for one in decisions:
         field = (one.uri, one.decision.field)

@@ -89,6 +89,8 @@ class JoinRequestRow:
 class HistoryLine:
     """One change, in words."""
 
+    changed_at: Instant
+    is_by_record: bool
     when: str
     what: str
     by: str
@@ -188,7 +190,11 @@ def _history_line(
         actor = gettext("you") if entry.actor_id == viewer else names.get(entry.actor_id) or gettext("somebody")
         by = f"{actor}, {_CHANNELS[entry.through]}"
     return HistoryLine(
-        formatting.day_and_time(formatting.short_day(local), local), _change_text(entry, pending_for), by
+        entry.changed_at,
+        entry.through is ChangeChannel.NETWORK,
+        formatting.day_and_time(formatting.short_day(local), local),
+        _change_text(entry, pending_for),
+        by,
     )
 
 

@@ -32,6 +32,8 @@ FIELD_LABELS: Final[Mapping[str, LazyText]] = {
     "avatar": lazy("Picture"),
     "backup_admins": lazy("Who can take over the group"),
     "role": lazy("Role of a member"),
+    # The field of an RSVP.
+    "answer": lazy("Answer"),
     # Fields of series.
     "start": lazy("First date"),
     "minutes": lazy("Length"),
