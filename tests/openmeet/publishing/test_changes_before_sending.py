@@ -10,7 +10,7 @@ from aiohttp import web
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import group_hosting
+from openmeet.domain.attendance import event_hosting, group_hosting
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries as event_queries
@@ -28,7 +28,7 @@ from openmeet.network.publishing.delivery import deliver_now
 from openmeet.network.records.collections import EVENT, RSVP, SERIES, SERIES_LINK_KEY
 from openmeet.outbox import publications
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment, deployment_on_each, details, switch_flag
+from tests.openmeet.deployment import Deployment, deliver_all_publications, deployment_on_each, details, switch_flag
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.interleaving import finished_or_waiting
 from tests.openmeet.publishing.other_app import cleos_records
@@ -206,6 +206,38 @@ async def test_a_publication_inserted_during_a_withdrawal_is_not_sent(
     await deployment.deliver_publications()
     assert await cleos_records(deployment, EVENT) == []
     assert (await deployment.status_of(PublicationKind.EVENT, tea.id)).state is PublicationState.WITHHELD
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # SQLite has a single writer
+async def test_an_answer_leased_while_its_event_becomes_private_is_not_sent(deployment_on_each: Deployment):
+    """The edit does not mark the answer, which is due anyway. The publisher leases and decides it before the edit is
+    committed. It waits for the edit before it sends anything.
+    """
+    deployment = deployment_on_each
+    ana, cleo = await deployment.person(), await deployment.connected()
+    tea = await deployment.event(ana)
+    await deployment.deliver_publications()
+    mine = await deployment.answer(cleo, tea.slug, RsvpReply.GOING)
+    outside, is_edited, may_commit = contextvars.copy_context(), asyncio.Event(), asyncio.Event()
+
+    async def edit() -> None:
+        async with deployment.db.transaction() as tx:
+            await event_hosting.revise(tx, ana, tea.slug, details(visibility="private"))
+            is_edited.set()
+            await may_commit.wait()
+
+    watch = await watch_requests(deployment)
+    editing = asyncio.create_task(edit(), context=outside.copy())
+    await is_edited.wait()
+    running = asyncio.create_task(deployment.deliver_publications(), context=outside)
+    await finished_or_waiting(deployment.db, running)
+    may_commit.set()
+    await editing
+    await running
+    await deliver_all_publications(deployment)
+    assert watch.writes == ["deleteRecord"]  # of the event
+    assert await cleos_records(deployment, RSVP) == []
+    assert (await deployment.status_of(PublicationKind.RSVP, mine.id)).state is PublicationState.WITHHELD
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # SQLite has a single writer

@@ -17,9 +17,9 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase
 from openmeet.network.publishing import delivery_results
 from openmeet.network.publishing.decision import PublishByWriter
+from openmeet.network.publishing.decision_basis import lock_basis
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.late_writes import late_write_handler
-from openmeet.network.publishing.record_writes import lock_basis
 from openmeet.network.publishing.schedule import run_once
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import RecordMessage

@@ -14,8 +14,8 @@ from openmeet.domain.groups.model import Group, GroupVisibility
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.publishing.decision import PublishByWriter
+from openmeet.network.publishing.decision_basis import lock_basis
 from openmeet.network.publishing.eligibility import decide
-from openmeet.network.publishing.record_writes import lock_basis
 from openmeet.network.records.collections import ACCEPTANCE, GROUP_EVENT, MEMBERSHIP, RSVP
 from openmeet.outbox import bulk_changes, publication_queries
 from openmeet.outbox.publications import PublicationKind

@@ -18,7 +18,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import Caller
 from openmeet.network.publishing.decision import DecisionBasis, PublishByWriter
-from openmeet.network.publishing.record_writes import lock_basis
+from openmeet.network.publishing.decision_basis import lock_basis
 from openmeet.network.records.collections import RSVP
 from openmeet.outbox import leased_publications
 from openmeet.outbox.in_flight import InFlightWrite

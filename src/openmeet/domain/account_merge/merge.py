@@ -1,6 +1,6 @@
 """Merge two user rows in the caller's transaction: lock both, reassign table by table, delete the emptied row.
 
-Locks are taken in the usual order: consents before groups, as the publisher does (``record_writes.lock_basis``), groups
+Locks are taken in the usual order: consents before groups, as the publisher does (``decision_basis.lock_basis``), groups
 before their members and events, events before their hosts and attendees. Once both users are locked, no new row can
 refer to either. A concurrent writer (for example, a network message about the merged user) waits, finds that the row no
 longer exists, and retries with the remaining user.

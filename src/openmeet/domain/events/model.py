@@ -135,6 +135,14 @@ class PositionInSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class EventRevision:
+    """An event as a decision about something of the event found it."""
+
+    event_id: EventId
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupOfEvent:
     """Properties of an event's group that affect visibility and publication.
 

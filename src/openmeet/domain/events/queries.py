@@ -1,7 +1,7 @@
 """SQL for events. The SQL for unfinished forms is in ``draft_queries``."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from groundwork.database.bulk import execute_each, insert_rows_sql
@@ -18,6 +18,7 @@ from openmeet.domain.events.model import (
     Detail,
     Event,
     EventId,
+    EventRevision,
     EventSlug,
     EventStatus,
     GroupOfEvent,
@@ -202,6 +203,22 @@ async def lock_for_update(tx: Transaction, event_id: EventId) -> Event | None:
     """
     row = await tx.fetch_one(f"update events set id = id where id = :id returning {COLUMNS}", id=event_id)
     return event_of(row) if row else None
+
+
+async def revisions_of(reader: Reader, event_ids: Collection[EventId]) -> frozenset[EventRevision]:
+    """Return the current revision of each of these events."""
+    if not event_ids:
+        return frozenset()
+    rows = await reader.fetch("select id, revision from events where id in :ids", ids=sorted(event_ids))
+    return frozenset(EventRevision(EventId(row["id"]), row["revision"]) for row in rows)
+
+
+async def lock_revisions(tx: Transaction, revisions: Collection[EventRevision]) -> bool:
+    """Lock these events, so that none is changed until the transaction ends. Returns False if one has changed."""
+    ids = sorted({one.event_id for one in revisions})
+    if ids and tx.engine != "sqlite":
+        await tx.fetch("select id from events where id in :ids order by id for share", ids=ids)
+    return await revisions_of(tx, ids) == frozenset(revisions)
 
 
 async def lock_subject(tx: Transaction, subject_id: str) -> Event | None:

@@ -22,6 +22,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing import delivery_results, record_writes
 from openmeet.network.publishing.decision import Publish
+from openmeet.network.publishing.decision_basis import lock_basis
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.late_writes import clearing_if_refused
@@ -186,7 +187,7 @@ async def _store_before_sending(dependencies: PublishingDependencies, batch: Seq
     to_send: list[_Create] = []
     too_often: list[tuple[_Create, int]] = []
     async with dependencies.db.transaction() as tx:
-        if not await record_writes.lock_basis(tx, [(one.publication, one.planned.decision) for one in batch]):
+        if not await lock_basis(tx, [(one.publication, one.planned.decision) for one in batch]):
             return []
         for one in batch:
             writes = await leased_publications.store_before_sending(

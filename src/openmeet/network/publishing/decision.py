@@ -11,7 +11,7 @@ from at_protocol.syntax.record_key import RecordKey
 from groundwork.clock import Instant
 from groundwork.errors import Refused
 from openmeet.domain.attendance.model import Attendance
-from openmeet.domain.events.model import Event
+from openmeet.domain.events.model import Event, EventRevision
 from openmeet.domain.groups.model import Group, GroupRevision
 from openmeet.domain.groups.publication import GroupPublishLevel
 from openmeet.domain.identities.model import Identity
@@ -27,12 +27,13 @@ RecordWriter = Callable[[str, Instant, Mapping[str, Value] | None], dict[str, Va
 
 @dataclass(frozen=True, slots=True)
 class DecisionBasis:
-    """What a decision found that concerns many records at once: the permissions of people, and the revisions of groups.
-    It is compared again before the record is sent.
+    """What a decision found that concerns many records at once: the permissions of people, and the revisions of groups
+    and events. It is compared again before the record is sent.
     """
 
     permissions: frozenset[PermissionRevision] = frozenset()
     groups: frozenset[GroupRevision] = frozenset()
+    events: frozenset[EventRevision] = frozenset()
 
 
 _NO_BASIS: Final = DecisionBasis()

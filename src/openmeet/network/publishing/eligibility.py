@@ -2,8 +2,6 @@
 11).
 """
 
-from dataclasses import replace
-
 from at_protocol.data import cbor
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.nsid import Nsid
@@ -13,12 +11,9 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import Attendance, AttendanceId
 from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.model import Event, EventId, GroupOfEvent
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import PublishLevel, RecordAudience, circle_of, reach, reach_of
 from openmeet.domain.groups import queries as group_queries
-from openmeet.domain.groups import record_queries
-from openmeet.domain.groups.membership_queries import members_by_ids
-from openmeet.domain.groups.model import GroupId, MemberId
 from openmeet.domain.groups.publication import GroupPublishLevel, publish_level_of
 from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities import queries as identity_queries
@@ -35,7 +30,6 @@ from openmeet.network.publishing.decision import (
     AwaitFeatureFlag,
     AwaitPermission,
     Decision,
-    DecisionBasis,
     DoNothing,
     ForgetRecord,
     KeepEditsLocal,
@@ -50,6 +44,7 @@ from openmeet.network.publishing.decision import (
     WithholdOrRetract,
     superseded_writer,
 )
+from openmeet.network.publishing.decision_basis import add_basis
 from openmeet.network.publishing.repository_choice import (
     current_repository,
     repository_for,
@@ -102,60 +97,8 @@ async def decide(reader: Reader, publication: Publication, flags: Switchboard) -
         return decision
     flag = FLAG_OF[publication.kind]
     if await flags.is_on(reader, flag):
-        return await _with_basis(reader, publication, decision)
+        return await add_basis(reader, publication, decision)
     return DoNothing() if flag in _RARELY_ON else AwaitFeatureFlag()
-
-
-async def _with_basis(reader: Reader, publication: Publication, decision: Publish | RetractDuplicate) -> Decision:
-    if isinstance(decision, RetractDuplicate):
-        return decision
-    people = {UserId(publication.user_id), decision.identity.user_id}
-    basis = DecisionBasis(
-        await publishing_preferences.permissions_of(reader, people),
-        await group_queries.revisions_of(reader, await _limiting_groups(reader, publication, decision)),
-    )
-    return replace(decision, basis=basis)
-
-
-async def _limiting_groups(reader: Reader, publication: Publication, decision: Publish) -> list[GroupId]:
-    """Return the group whose settings limit what is published, if there is one. A group with many records does not mark
-    all of them in the transaction that changes it. Its own record has its revision.
-    """
-    match decision:
-        case PublishEvent() | PublishRsvp():
-            group_id = _id_of(decision.event.group)
-        case PublishSeries():
-            group_id = _id_of(decision.series.group)
-        case PublishByWriter():
-            group_id = await _group_of(reader, publication.kind, publication.subject_id)
-        case _:
-            group_id = None
-    return [] if group_id is None else [group_id]
-
-
-async def _group_of(reader: Reader, kind: PublicationKind, subject_id: str) -> GroupId | None:
-    """Return the group of a statement, or of the event, series or group to which a superseded record belongs."""
-    match kind:
-        case PublicationKind.MEMBERSHIP | PublicationKind.ACCEPTANCE:
-            membership = (await members_by_ids(reader, [subject_id])).get(MemberId(subject_id))
-            return None if membership is None else membership.group_id
-        case PublicationKind.SUPERSEDED_GROUP:
-            return await record_queries.group_of_superseded(reader, subject_id)
-        case PublicationKind.SUPERSEDED_EVENT | PublicationKind.SUPERSEDED_SERIES:
-            superseded = await superseded_records.find(reader, subject_id)
-            return None if superseded is None else await _group_of(reader, superseded.kind, superseded.subject_id)
-        case PublicationKind.SERIES:
-            series = await series_queries.by_id(reader, SeriesId(subject_id))
-            return None if series is None else _id_of(series.group)
-        case PublicationKind.EVENT | PublicationKind.GROUP_EVENT:
-            event = await event_queries.by_id(reader, EventId(subject_id))
-            return None if event is None else _id_of(event.group)
-        case _:
-            return None
-
-
-def _id_of(group: GroupOfEvent | None) -> GroupId | None:
-    return None if group is None else group.id
 
 
 async def _decide_without_flags(reader: Reader, publication: Publication) -> Decision:

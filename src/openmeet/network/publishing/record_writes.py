@@ -5,22 +5,17 @@ A change found in the repository is passed to ingestion with its proof and merge
 more than five writes within an hour without an edit by a person, a person must decide.
 """
 
-from collections.abc import Sequence
-
 from at_network.pacing import pause_seconds
 from at_network.xrpc_client import XrpcClient
 from at_protocol.repo.proof import RecordProof
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from groundwork.clock import SECOND, Instant
-from groundwork.database.transaction import Transaction
 from groundwork.errors import Conflict, Explanation, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
-from openmeet.domain.groups import queries as group_queries
-from openmeet.domain.identities import publishing_preferences
-from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.publishing import delivery_results
 from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
+from openmeet.network.publishing.decision_basis import lock_basis
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.late_writes import clear_in_flight, clearing_if_refused
 from openmeet.network.publishing.repository_calls import (
@@ -39,7 +34,7 @@ from openmeet.network.publishing.write_plan import (
     plan_write,
     read_target,
 )
-from openmeet.network.records import links, repository_state, seen
+from openmeet.network.records import links, seen
 from openmeet.network.records.event_writer import encode_record
 from openmeet.network.repositories.read import message_of_proof
 from openmeet.outbox import leased_publications
@@ -116,33 +111,6 @@ async def write(
         # Halve the limit each time: after a few attempts, the record is published with a small picture or with none.
         await store_lower_limit(dependencies.network, client.service, refused.size // 2)
         await write(dependencies, client, publication, decision, refused.size // 2)
-
-
-async def lock_basis(tx: Transaction, decided: Sequence[tuple[Publication, Publish]]) -> bool:
-    """Lock a repository, and what the decisions are based on, before what will be written is stored in these leased
-    publications. Then an erasure of the account, a withdrawal of consent, or an edit that makes a group private comes
-    after this transaction and finds what is stored. All decisions are about the same repository.
-
-    Returns False if the account was erased or disconnected, or the basis changed, since the decisions; the leases end
-    then, and the publications are due at once to be decided again. A first write has no DID in its row before this, so
-    the erasure did not end its lease. A row that was being inserted while consent was withdrawn was not marked.
-    """
-    identity = decided[0][1].identity
-    await repository_state.lock_floors_for_share(tx, [identity.did])
-    current = await identity_queries.find(tx, identity.did)
-    permissions = frozenset(one for _, decision in decided for one in decision.basis.permissions)
-    groups = frozenset(one for _, decision in decided for one in decision.basis.groups)
-    if (
-        current is not None
-        and current.can_write
-        and current.user_id == identity.user_id
-        and await publishing_preferences.lock_permissions(tx, permissions)
-        and await group_queries.lock_revisions(tx, groups)
-    ):
-        return True
-    for one, _ in decided:
-        await leased_publications.end_lease(tx, one, PublicationState.DUE)
-    return False
 
 
 async def _send(
