@@ -16,6 +16,7 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 
 import webauthn
+from cryptography.exceptions import UnsupportedAlgorithm
 from webauthn.helpers import base64url_to_bytes, parse_authentication_credential_json
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
@@ -49,6 +50,17 @@ MAX_PASSKEYS = 20
 MAX_NAME_LENGTH = 60
 # A device's response has about 1,000 characters.
 _MAX_ANSWER = 20_000
+# What webauthn and the packages below it raise for malformed responses, found with random ones.
+_MALFORMED = (
+    WebAuthnException,
+    UnsupportedAlgorithm,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 _COLUMNS = "credential_id, public_key, sign_count, name, created_at, used_at"
 _OF_ACCOUNT = f"select {_COLUMNS} from passkeys where did = :did order by created_at, credential_id"
@@ -179,7 +191,7 @@ def add(w: Writer, context: PasskeyContext, did: Did, passkey_response: str, nam
             expected_origin=context.url,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, KeyError, TypeError, AttributeError, RecursionError) as wrong:
+    except _MALFORMED as wrong:
         raise _unusable("passkey") from wrong
     inserted = w.execute(
         _INSERT,
@@ -219,7 +231,7 @@ def take(w: Writer, context: PasskeyContext, passkey_response: str, did: Did | N
             credential_current_sign_count=passkey.sign_count,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except _MALFORMED:
         return None
     w.execute(_NOTE_USE, credential_id=credential_id, sign_count=verified.new_sign_count, now=w.now)
     return Did(row["did"])
