@@ -13,8 +13,8 @@ import httpx
 import pytest
 from tests.external_dependencies import ROOT
 from tests.fork_server import FORK_SERVER
+from tests.polling import until
 from tests.simulation.processes import OPENMEET, Program, free_port
-from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import SystemClock
 from groundwork.mail.address import parse_address
@@ -78,9 +78,12 @@ class Region:
         """The token from the newest e-mail; the previous one is no longer valid."""
         folder = Path(self.servers[server].environment["PDS_DATA_DIRECTORY"]) / "mail"
         mailbox = FolderMailbox(folder, Sender("test", parse_address("test@example.org")), SystemClock())
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            while not (letters := await mailbox.newest(to=to)):  # noqa: ASYNC110 - another process writes it
-                await asyncio.sleep(0.05)
+
+        async def has_letter() -> bool:
+            return bool(await mailbox.newest(to=to))
+
+        await until(has_letter)
+        letters = await mailbox.newest(to=to)
         found = re.search(r"^    ([A-Z2-7]{5}-[A-Z2-7]{5})$", letters[0].text, re.MULTILINE)
         assert found is not None
         return found[1]

@@ -229,6 +229,38 @@ async def test_a_group_is_succeeded_by_its_record_or_backup_admin(db: Database, 
     assert await members(db) == ([] if way == "neither" else [(GroupRole.MEMBER, GroupRole.MEMBER)])
 
 
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+async def test_a_group_is_succeeded_twice(db: Database, order: tuple[int, ...]):
+    """The oldest record names the present one as its successor, not the one in between, as this installation writes it.
+    Memberships of the oldest group count for the present one, in whichever order the records arrive.
+    """
+    middle = f"at://{did(8)}/{GROUP}/chess"
+    sent = [
+        group_message(1, author=9, successor=CHESS_URI),
+        group_message(2, author=8, predecessor={"uri": OLD, "cid": CID}, successor=CHESS_URI),
+        group_message(3, predecessor={"uri": middle, "cid": CID}),
+        membership_message(4, uri=OLD),
+    ]
+    await apply_messages(db, acceptance_message(5))
+    for number in order:
+        await apply_messages(db, sent[number])
+    assert await members(db) == [(GroupRole.MEMBER, GroupRole.MEMBER)]
+
+
+async def test_a_group_in_between_must_name_the_next(db: Database):
+    """Otherwise anybody could claim the members of a group by claiming to be between it and their own."""
+    middle = f"at://{did(8)}/{GROUP}/chess"
+    await apply_messages(
+        db,
+        group_message(1, author=9, successor=middle),
+        group_message(2, author=8, predecessor={"uri": OLD, "cid": CID}),
+        group_message(3, predecessor={"uri": middle, "cid": CID}),
+        membership_message(4, uri=OLD),
+        acceptance_message(5),
+    )
+    assert await members(db) == []
+
+
 async def test_a_membership_record_for_a_local_group_is_a_request(db: Database):
     """People known only by DID wait for approval, people who sign in on this site join an open group, and banned people
     cannot join.

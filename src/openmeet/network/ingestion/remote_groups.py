@@ -197,8 +197,8 @@ async def attribute(tx: Transaction, event_id: EventId) -> None:
 
 
 async def predecessor_uris(reader: Reader, uri: str) -> list[str]:
-    """Return the records that this one succeeds, newest first. Each one either names its successor or lists the
-    successor's author among its backup admins.
+    """Return the records that this one succeeds, newest first. Each one either names a record that came after it, which
+    may be a later one than the next, or lists the next one's author among its backup admins.
     """
     uris: list[str] = []
     current_uri = uri
@@ -211,7 +211,8 @@ async def predecessor_uris(reader: Reader, uri: str) -> list[str]:
         )
         if parsed_group is None or before is None or parsed_group.predecessor in {uri, *uris}:
             break
-        if before.successor != current_uri and parse_at_uri(current_uri).authority not in before.backup_admins:
+        is_named = before.successor in {uri, *uris}
+        if not is_named and parse_at_uri(current_uri).authority not in before.backup_admins:
             break
         current_uri = parsed_group.predecessor
         uris.append(current_uri)
@@ -390,9 +391,15 @@ async def _update_memberships_and_events(tx: Transaction, group: Group) -> None:
 
 
 async def _successors_of(tx: Transaction, uri: str) -> Sequence[Group]:
-    """Return the network groups that succeed this record."""
-    later = await record_queries.claiming_to_continue(tx, uri, limit=_LONGEST_CHAIN)
-    return [one for one in later if uri in await predecessor_uris(tx, one.network.record_uri or "")]
+    """Return the network groups that succeed this record, directly or after others."""
+    found: dict[str, Group] = {}
+    waiting = [uri]
+    while waiting and len(found) < _LONGEST_CHAIN:
+        claiming = await record_queries.claiming_to_continue(tx, waiting.pop(0), limit=_LONGEST_CHAIN)
+        new = {one.network.record_uri or "": one for one in claiming if one.network.record_uri not in {uri, *found}}
+        found |= new
+        waiting += new
+    return [one for at, one in found.items() if uri in await predecessor_uris(tx, at)]
 
 
 async def _group_at(reader: Reader, uri: str) -> ParsedGroup | None:
