@@ -228,6 +228,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "sharing": f"/events/{open_event.slug}/share",
         "people": f"/events/{open_event.slug}/people",
         "sharing of a series": f"/series/{rehearsals}/share",
+        "sharing of a host": f"/people/{ben.user_id}/share",
         "a search for nothing": "/?q=xyzzy",
         "offline": "/offline",
         "help": "/help",

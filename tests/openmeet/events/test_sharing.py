@@ -117,3 +117,20 @@ async def test_series_and_groups_can_be_shared(site, visibility):
             assert (f'href="{path}/embed"' in page) == (visibility == "public")
             assert ("Sharing the link doesn’t let anyone else in." in page) == (visibility == "private")
             assert (await stranger.get(f"{path}/share")).status_code == (404 if visibility == "private" else 200)
+
+
+async def test_a_host_can_be_shared(site):
+    """Like the profile itself, as soon as the person hosts something public."""
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        await event_by(tx, ana)
+    async with site.browser() as browser:
+        path = f"/people/{ana.user_id}"
+        assert f'href="{path}/share" data-share="{ORIGIN}{path}"' in (await browser.get(path)).text
+        page = (await browser.get(f"{path}/share")).text
+        assert f'value="{ORIGIN}{path}"' in page
+        assert "<svg" in page.partition('class="ticket-picture')[2]
+        for further in ("embed", "card.png"):
+            assert f'href="{path}/{further}"' in page
+            assert (await browser.get(f"{path}/{further}")).status_code == 200
+        assert (await browser.get(f"/people/{ben.user_id}/share")).status_code == 404

@@ -100,9 +100,10 @@ async def test_a_public_profile_can_be_shared(site: Site, language: str, label: 
             await event_by(tx, me, **COMING)
         for browser in (ana, nobody):
             page = (await browser.get(path, headers={"accept-language": language})).text
-            (button,) = re.findall(r'<button[^>]* data-share="[^"]*"[^>]*>.*?</button>', page, re.DOTALL)
-            assert f'{path}" data-share-title="Ana" hidden>' in button
-            assert visible_text(button).strip() == label
+            (link,) = re.findall(r'<a[^>]* data-share="[^"]*"[^>]*>.*?</a>', page, re.DOTALL)
+            assert f'href="{path}/share"' in link
+            assert f'{path}" data-share-title="Ana">' in link
+            assert visible_text(link).strip() == label
 
 
 async def test_their_series_is_in_their_calendar_with_its_rule(site: Site) -> None:

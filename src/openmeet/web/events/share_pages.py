@@ -1,4 +1,4 @@
-"""Share an event, a series or a group: pages with the URL, a QR code and e-mail. For an event also links that add it to a
+"""Share an event, a series, a group or a host: pages with the URL, a QR code and e-mail. For an event also links that add it to a
 calendar, and its calendar file.
 
 The pages work without scripts. Google and Outlook define the format of their links. The links contain only what this
@@ -26,7 +26,11 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions
 from openmeet.domain.groups.model import GroupVisibility
 from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import person_path
+from openmeet.domain.profiles import actions as profiles
 from openmeet.domain.series import agenda, calendar_uids
+from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.media.drawings import qr_code
@@ -59,6 +63,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/share", share_event, methods=["GET"]),
         Route("/series/{slug}/share", share_series, methods=["GET"]),
         Route("/groups/{slug}/share", share_group, methods=["GET"]),
+        Route("/people/{userId}/share", share_person, methods=["GET"]),
         Route("/events/{slug}.ics", serve_calendar, methods=["GET"]),
     ]
 
@@ -117,6 +122,19 @@ async def share_group(request: Request) -> Response:
         if group.details.visibility is GroupVisibility.PRIVATE
         else "",
         is_for_everybody=group.details.visibility is GroupVisibility.PUBLIC and not group.is_hidden,
+    )
+    return _share_page(request, sharing)
+
+
+async def share_person(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        person = await profiles.visible_profile(reader, UserId(request.path_params["userId"]))
+        name = (await shown_names(reader, [person.id]))[person.id]
+    sharing = Sharing(
+        PageSubject(person_path(person.id), name, ""),
+        code_hint=gettext("Scan it with another phone to open the profile."),
+        question=gettext("Have a look at these events:"),
+        is_for_everybody=True,
     )
     return _share_page(request, sharing)
 

@@ -1,4 +1,6 @@
-"""What a subpage is about, for the link back to it: the picture, title and date of an event, a series or a group."""
+"""What a subpage is about, for the link back to it: the picture, title and date of an event, a series or a group, or
+the name of a person.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -19,9 +21,9 @@ from openmeet.web.site.caller import saves_data
 
 @dataclass(frozen=True, slots=True)
 class PageSubject:
-    """The event, series or group that a page is about, for the head of the page.
+    """The event, series, group or person that a page is about, for the head of the page.
 
-    ``picture`` is the URL of a small square. ``note`` is the date of an event or the rule of a series, the name of
+    ``picture`` is the URL of a small square, or empty. ``note`` is the date of an event or the rule of a series, the name of
     one of its pages, or empty.
     """
 
