@@ -22,7 +22,7 @@ from openmeet.domain.photos.access import event_with_photos
 from openmeet.domain.photos.model import PhotoAccess
 from openmeet.domain.search.my_event_lists import MyEvents, my_events
 from openmeet.domain.search.search import SearchQuery, coming
-from programs.demo.fill import address_of, fill
+from programs.demo.fill import WEEKS, address_of, fill
 from programs.demo.past import PAST
 from programs.demo.town import CLUBS, GATHERINGS, PEOPLE, ZONE
 
@@ -142,3 +142,36 @@ async def test_messages_of_a_chat_are_minutes_apart_on_earlier_days(make_sqlite:
         assert {datetime.fromtimestamp(at / 1e6, ZoneInfo(ZONE)).hour for at in times[-1]} <= set(range(9, 24))
         assert len({at // DAY for at in times[-1]}) > 2
     assert times[0] == times[1]
+
+
+async def test_the_whole_town_has_300_events_in_six_weeks(make_sqlite: SqliteFiles, clock: HandClock) -> None:
+    """Single events and dates of series together, on most days, and some of them are full."""
+    db = await make_sqlite("openmeet", clock=clock)
+    await fill(db)
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            "select starts_at from events where starts_at > :now and starts_at < :until and deleted_at is null",
+            now=reader.now,
+            until=reader.now + WEEKS * 7 * DAY,
+        )
+        statuses = await reader.fetch("select status, count(*) as number from attendances group by status")
+    assert len(rows) >= 300
+    assert len({row["starts_at"] // DAY for row in rows}) > WEEKS * 7 * 0.9
+    numbers = {row["status"]: row["number"] for row in statuses}
+    assert numbers["waitlisted"] > 0
+    assert numbers["attending"] > 1000
+
+
+async def test_the_same_day_gives_the_same_town(make_sqlite: SqliteFiles, clock: HandClock) -> None:
+    towns = []
+    for _ in range(2):
+        db = await make_sqlite("openmeet", clock=clock)
+        await fill(db, number_of_events=12)
+        async with db.reader() as reader:
+            events = await reader.fetch("select title, starts_at, description from events order by starts_at, title")
+            answers = await reader.fetch(
+                "select u.display_name, e.title, e.starts_at, a.status from attendances a"
+                " join users u on u.id = a.user_id join events e on e.id = a.event_id order by 1, 3, 2"
+            )
+        towns.append(([tuple(row) for row in events], [tuple(row) for row in answers]))
+    assert towns[0] == towns[1]

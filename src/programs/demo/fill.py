@@ -43,7 +43,7 @@ from programs.demo.pictures import TownPictures
 from programs.demo.submissions import details_of
 from programs.demo.town import ABOUT, CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE, REASONS, TOWN, ZONE, Club, gathering_of
 
-EVENTS: Final = 220
+EVENTS: Final = 240
 WEEKS: Final = 6
 # How many events are created before people answer them.
 _CHUNK: Final = 4
