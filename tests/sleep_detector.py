@@ -38,6 +38,7 @@ UNCOUNTED = {
     "groundwork.workers.pool:WorkerPool._retire_idle": "ends worker processes that nobody uses",
     "aurora_locus.repository.commit:commit": "tries again after another process has written to the repository",
     "aurora_locus.sequencer.live_events:_poll": "looks for events that another process has stored",
+    "openmeet.network.repositories.sessions:renew": "asks whether another process has renewed the session",
     "openmeet.network.publishing.schedule:run": "looks for publications that another process has stored",
     "openmeet.web.site.chat_stream_feed:ChatStreamFeed._feed": "looks for messages that another process has stored",
     "openmeet.web.site.page_streams:PageStreams._feed": "looks for changes that another process has stored",

@@ -86,8 +86,9 @@ class NetworkClients:
 
     ``app``: our identity at authorization servers; None if OAuth sign-in is not possible. ``cache`` is opened for the
     tenant, and sealed values can be opened only for that tenant. ``refreshing``: tasks that must finish before the
-    program ends, because a token has been used and its successor is not stored yet. ``workers`` parse the responses of
-    other servers. ``pds_keys``: shared secrets with our own PDSes, by address.
+    program ends, because a token has been used and its successor is not stored yet. ``renewals``: those that renew a
+    session, by DID. ``workers`` parse the responses of other servers. ``pds_keys``: shared secrets with our own PDSes,
+    by address.
     """
 
     http: HttpClient
@@ -104,6 +105,7 @@ class NetworkClients:
     paces: WriteBudgets = field(default_factory=WriteBudgets)
     circuits: Circuits = field(init=False)
     refreshing: set[asyncio.Task[object]] = field(default_factory=set)
+    renewals: dict[str, asyncio.Task[object]] = field(default_factory=dict)
     pds_keys: Mapping[str, Secret] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

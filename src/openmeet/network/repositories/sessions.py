@@ -48,7 +48,8 @@ _ENDED = frozenset({"AuthMissing", "AuthenticationRequired", "ExpiredToken", "In
 
 # Longer than a refresh can take: two lookups, two requests of ten seconds each, and the store.
 LEASE_SECONDS = 60
-# A worker that finds the lease taken waits this long for the holder's tokens, checking at this interval.
+# A worker that finds the lease taken waits this long for the holder's tokens. If the holder is another process, it checks
+# at this interval.
 _WAIT_SECONDS = 25.0
 _LOOK_SECONDS = 0.05
 # Nothing slow happens between lease and request. A process that was suspended in between must not send any more.
@@ -108,16 +109,22 @@ async def renew(db: Database, network: NetworkClients, identity: Identity, sessi
                 break
         if time.monotonic() > patience:
             raise Unavailable(RepositoryReason.SESSION_BUSY)
-        await asyncio.sleep(_LOOK_SECONDS)
+        if running := network.renewals.get(identity.did):
+            await asyncio.wait([running], timeout=patience - time.monotonic())
+        else:
+            await asyncio.sleep(_LOOK_SECONDS)
     task = asyncio.create_task(_refresh_tokens(db, network, identity, session, lease))
     # Once the request is sent, the response must be stored: the caller may disconnect, but the token is used up.
     network.refreshing.add(task)
-    task.add_done_callback(lambda done: _forget_task(network, done))
+    network.renewals[identity.did] = task
+    task.add_done_callback(lambda done: _forget_task(network, identity.did, done))
     return await asyncio.shield(task)
 
 
-def _forget_task(network: NetworkClients, done: "asyncio.Task[PdsSession]") -> None:
+def _forget_task(network: NetworkClients, did: str, done: "asyncio.Task[PdsSession]") -> None:
     network.refreshing.discard(done)
+    if network.renewals.get(did) is done:
+        del network.renewals[did]
     # If no caller awaits the task any more, nobody retrieves the exception, and the event loop would report it as an
     # error.
     if not done.cancelled():
