@@ -1,5 +1,5 @@
-"""Share an event, a series, a group or a host: pages with the URL, a QR code and e-mail. For an event also links that add it to a
-calendar, and its calendar file.
+"""Share an event, a series, a group or a host: pages with the URL, a QR code and e-mail. For an event also
+links that add it to a calendar, and its calendar file.
 
 The pages work without scripts. Google and Outlook define the format of their links. The links contain only what this
 reader may know, and nothing is sent until the reader follows them.

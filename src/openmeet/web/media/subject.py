@@ -23,8 +23,8 @@ from openmeet.web.site.caller import saves_data
 class PageSubject:
     """The event, series, group or person that a page is about, for the head of the page.
 
-    ``picture`` is the URL of a small square, or empty. ``note`` is the date of an event or the rule of a series, the name of
-    one of its pages, or empty.
+    ``picture`` is the URL of a small square, or empty. ``note`` is the date of an event or the rule of a
+    series, the name of one of its pages, or empty.
     """
 
     path: str
