@@ -4,6 +4,7 @@ sent.
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 
 import pytest
 
@@ -11,9 +12,13 @@ from openmeet.domain.notifications import preferences
 from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, apply_edits, date_queries
+from openmeet.domain.series.dates import original_text
+from openmeet.domain.series.edits import Edit, NewRule, plan_of, series_details_at
+from openmeet.domain.series.model import EditScope
 from openmeet.domain.series.plan import moved, plan_all
 from openmeet.emails.notifications.content import notification_lines
-from openmeet.web.series import json_views
+from openmeet.recurrence.rule import parse_rule
+from openmeet.web.series import json_views, parse, scope_texts
 from tests.openmeet.series.api_client import SECOND, create_series, post_to_series
 from tests.openmeet.series.api_client import listed_dates as dates_by_api
 from tests.openmeet.series.practice import create_weekly_series, dates, give_rsvp, lock_series, people_to_mail
@@ -86,6 +91,46 @@ async def test_dates_that_did_not_move_are_not_reported_as_moved(practice_db):
     assert said.after == (
         ", Tue 24 Nov, has changed: description. Other dates changed, too: Tue 1 Dec, 18:00; Tue 8 Dec, 18:00."
     )
+
+
+@pytest.mark.parametrize(
+    ("scope", "changes"),
+    [
+        *product(EditScope, ["text", "time", "place"]),
+        # A new rule is for several dates.
+        (EditScope.FOLLOWING, "rule"),
+        (EditScope.ALL, "rule"),
+    ],
+)
+async def test_the_notification_is_shown_before_the_edit(practice_db, scope, changes):
+    """The sentence is the one that a person who goes to all dates gets, word by word."""
+    async with practice_db.transaction() as tx:
+        ana, series = await create_weekly_series(tx)
+        ben = await person(tx, "Ben")
+        for event in await dates(tx, series):
+            await give_rsvp(tx, ben, event)
+        series = await lock_series(tx, ana, series)
+        name = original_text(series.timing.pattern.start + timedelta(days=7))
+        before, rewritten = series_details_at(series, name), None
+        typed = {
+            "text": {"title": "Rehearsal", "description": "Bring a cup."},
+            "time": {"starts": "2026-12-01T18:30"},
+            "place": {"venue_name": "Atelier", "locality": "Ulm"},
+        }.get(changes)
+        details, changed = parse.changed_details(typed, before, None) if typed else (None, frozenset())
+        if not typed:
+            rewritten = NewRule(parse_rule("FREQ=WEEKLY;INTERVAL=2"))
+        edited = Edit(scope, name, details, changed, rewritten)
+        plan = plan_of(series, edited, await date_queries.stored(tx, series.id), tx.now)
+        shown = scope_texts.notification_of(series, plan, tx.now)
+        await apply_edits.apply_plan(tx, series, plan)
+        said = await notification_lines(tx, await newest(tx, ben.user_id, 1), ben.user_id)
+    if scope is EditScope.ALL and changes == "rule":
+        # Dates with answers stay, also those outside the new rule.
+        assert (shown, said) == ("", [])
+        return
+    assert [shown] == [f"{line.before}{line.title}{line.after}" for _, line in said]
+    assert {"text": "changed", "time": "18:30", "place": "Atelier", "rule": "every second Tuesday"}[changes] in shown
 
 
 async def test_the_form_and_the_api_show_both_numbers(client, ana, ben):

@@ -291,6 +291,10 @@ async def test_the_scope_is_asked_after_an_edit_with_its_consequences(ana, ben, 
         ),
     ):
         assert said in asked.text
+    notifications = [re.sub(r"<.*", "", one) for one in asked.text.split("The notification says: ")[1:]]
+    assert [one.partition(" has changed: ")[0] for one in notifications] == ["“Rehearsal, Tue 10 Mar,"] * 2 + [
+        "“Rehearsal, Tue 3 Mar,"
+    ]
     assert {title for _, title, _ in await stored(site, await only_series(site))} == {"Practice"}, (
         "nothing is saved yet"
     )

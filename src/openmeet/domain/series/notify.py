@@ -115,24 +115,14 @@ async def of_changes(
     """
     if not changed:
         return []
-    taking_place = [(before, after) for before, after in changed if not (_is_cancelled(before) and after.is_cancelled)]
-    ordered = sorted(taking_place or changed, key=lambda pair: (pair[1].starts_at or 0, pair[1].id))
+    ordered = _in_order(changed)
     announced = [after.id for before, after in ordered if notifies or _is_always_announced(before, after)]
     authors = {after.author_id for _, after in changed} | {series.owner_id}
     announced_ids = set(announced)
     return [
         SeriesNews(
             kind.name,
-            [
-                DateNews(
-                    after.id,
-                    after.revision,
-                    change_payload(before, after),
-                    earlier_start(before, after),
-                    _start_of(after),
-                )
-                for before, after in ordered
-            ],
+            [_date_news(before, after) for before, after in ordered],
             announced,
             sorted(authors),
             to_followers=notifies_followers and bool(announced),
@@ -143,6 +133,33 @@ async def of_changes(
             ),
         )
     ]
+
+
+def _in_order(changed: Sequence[tuple[Event | None, Event]]) -> list[tuple[Event | None, Event]]:
+    """The dates that notices of changes are about, earliest first."""
+    taking_place = [(before, after) for before, after in changed if not (_is_cancelled(before) and after.is_cancelled)]
+    return sorted(taking_place or changed, key=lambda pair: (pair[1].starts_at or 0, pair[1].id))
+
+
+def _date_news(before: Event | None, after: Event) -> DateNews:
+    return DateNews(
+        after.id, after.revision, change_payload(before, after), earlier_start(before, after), _start_of(after)
+    )
+
+
+def for_all_dates(
+    changed: Sequence[tuple[Event | None, Event]], rule_before: Pattern, rule_after: Pattern
+) -> tuple[Event, DatesChanged]:
+    """What a person who answered all these dates will be notified of: the date that it is about, and the payload.
+
+    ``changed``: the dates before and after an edit, at least one. The rules are those of the series; equal ones if the
+    edit is of one date.
+    """
+    ordered = _in_order(changed)
+    about, payload = _addressed([_date_news(before, after) for before, after in ordered[: 1 + NAMED]], len(ordered))
+    event = next(after for _, after in ordered if after.id == about.event_id)
+    repeats = _new_rule(rule_before, rule_after)
+    return event, payload if repeats is None else msgspec.structs.replace(payload, repeats=repeats)
 
 
 async def of_edit(tx: Transaction, series: Series) -> list[SeriesNews]:
@@ -174,11 +191,10 @@ def of_new_dates(series: Series, made: Sequence[Event]) -> list[SeriesNews]:
 
 
 def with_rule(news: Sequence[SeriesNews], before: Pattern, after: Pattern) -> list[SeriesNews]:
-    """Add the new rule to the notices of an action. If only the end of the rule changed, it does not count as new."""
-    old, new = _endless(before), _endless(after)
-    if new is None or new.rule is None or (old is not None and describe(new) == describe(old)):
+    """Add the new rule to the notices of an action."""
+    repeats = _new_rule(before, after)
+    if repeats is None:
         return list(news)
-    repeats = RecurrenceSummary(format_rule(new.rule), new.start, new.is_all_day)
     return [
         msgspec.structs.replace(
             one,
@@ -189,6 +205,14 @@ def with_rule(news: Sequence[SeriesNews], before: Pattern, after: Pattern) -> li
         )
         for one in news
     ]
+
+
+def _new_rule(before: Pattern, after: Pattern) -> RecurrenceSummary | None:
+    """The rule after an action; None if it is the same. If only its end changed, it does not count as new."""
+    old, new = _endless(before), _endless(after)
+    if new is None or new.rule is None or (old is not None and describe(new) == describe(old)):
+        return None
+    return RecurrenceSummary(format_rule(new.rule), new.start, new.is_all_day)
 
 
 def _endless(pattern: Pattern) -> Pattern | None:
@@ -311,12 +335,8 @@ async def _written(
                 theirs, total = own[: 1 + NAMED], len(own)
             else:
                 continue
-            # Put moved dates first. A date whose text alone changed, because it had its own time, must not represent
-            # them.
-            theirs = sorted(theirs, key=lambda one: not one.payload.is_move)
-            about = theirs[0]
             # A notification about the series as a whole is attached to one date and lists no others.
-            addressed = _with_others(theirs, total if len(news.about) > 1 else 1)
+            about, addressed = _addressed(theirs, total if len(news.about) > 1 else 1)
             if news.to_goers and user_id in goers:
                 addressed = msgspec.structs.replace(addressed, is_going=True)
             mail = mail_about.setdefault(user_id, about.event_id)
@@ -358,13 +378,15 @@ def _dates_known_to(news: SeriesNews, user_id: UserId, hosted: set[EventId]) -> 
     return [one for one in news.about if one.event_id not in hidden]
 
 
-def _with_others(theirs: Sequence[DateNews], total: int) -> DatesChanged:
-    """A person's notification: their first date, and the others that the action affects."""
+def _addressed(dates: Sequence[DateNews], total: int) -> tuple[DateNews, DatesChanged]:
+    """A person's notification: their first date, and its payload with the others that the action affects."""
+    # Put moved dates first. A date whose text alone changed, because it had its own time, must not represent them.
+    theirs = sorted(dates, key=lambda one: not one.payload.is_move)
     first = theirs[0].payload
     if total <= 1:
-        return first
+        return theirs[0], first
     others = [one for one in theirs[1:] if one.is_at is not None]
-    return msgspec.structs.replace(
+    return theirs[0], msgspec.structs.replace(
         first,
         more=total - 1,
         others=tuple(one.is_at for one in others if one.is_at is not None),

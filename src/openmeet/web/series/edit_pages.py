@@ -12,8 +12,6 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, Why
 from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
-from openmeet.domain.attendance import capacity_change
-from openmeet.domain.attendance.capacity_change import CapacityImpact
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of, values_of_event
@@ -25,7 +23,7 @@ from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
 from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.expansion import following
 from openmeet.recurrence.pattern import Pattern
@@ -39,9 +37,8 @@ from openmeet.web.events.form_page import (
 )
 from openmeet.web.events.form_summaries import LABELS, current_value_label
 from openmeet.web.events.new_pages import new_page_instead
-from openmeet.web.series import json_views, parse, recurrence_form, recurrence_preview
+from openmeet.web.series import json_views, parse, recurrence_form, recurrence_preview, scope_texts
 from openmeet.web.series.recurrence_form import RecurrenceFormState
-from openmeet.web.series.schemas import EditConsequences
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
@@ -55,14 +52,12 @@ _DELETED_MEANWHILE = lazy(
 
 # Maximum number of characters shown of an old or new value.
 _VALUE_LENGTH = 140
-# Maximum number of new dates listed by name.
-_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeOption:
     """One scope ("this", "following", "all") with its counts, or the reason why it is unavailable. ``dates`` is the
-    number of stored dates that change, ``has_later`` whether later dates follow.
+    number of stored dates that change, ``has_later`` whether later dates follow. ``notification``: what people are told.
     """
 
     value: str
@@ -71,6 +66,7 @@ class ScopeOption:
     refused: Why = ""
     dates: int = 0
     has_later: bool = False
+    notification: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +244,16 @@ async def _ask_scope(
         notified = max(notified, counted.people_told)
         # Dates that are not stored yet follow the series.
         has_later = scope is not EditScope.THIS and bool(following(plan.timing.pattern, series.stored_until, 1))
-        sentence = _counts_text(counted, has_later=has_later)
+        sentence = scope_texts.counts_text(counted, has_later=has_later)
         reaches.append(
-            ScopeOption(scope.value, labels[scope], sentence, dates=counted.dates_changed, has_later=has_later)
+            ScopeOption(
+                scope.value,
+                labels[scope],
+                sentence,
+                dates=counted.dates_changed,
+                has_later=has_later,
+                notification=scope_texts.notification_of(series, plan, tx.now) if counted.people_told else "",
+            )
         )
     possible = [one.value for one in reaches if not one.refused]
     if form.get("whole") and EditScope.ALL.value in possible:
@@ -363,88 +366,6 @@ def _day_and_time(moment: datetime) -> str:
 
 def _shortened(text: str) -> str:
     return textwrap.shorten(text, _VALUE_LENGTH, placeholder=" …") or gettext("empty")
-
-
-def _counts_text(counted: EditConsequences, *, has_later: bool) -> str:
-    """Short sentences, such as ``8 dates change. 31 answers are kept. 12 people get a notification.`` Single changes are
-    not among them, because the form asks about them. ``has_later``: also dates that are not stored yet.
-    """
-    sentences = []
-    if counted.scope != "this":
-        sentences.append(_dates_sentence(counted, has_later=has_later))
-    if counted.answers_kept:
-        sentences.append(ngettext("%(number)s answer is kept.", "%(number)s answers are kept.", counted.answers_kept))
-    if counted.stranded:
-        sentences.append(
-            ngettext(
-                "%(number)s date outside the new rule stays, because people answered.",
-                "%(number)s dates outside the new rule stay, because people answered.",
-                len(counted.stranded),
-            )
-        )
-    if counted.vanishing:
-        sentences.append(
-            ngettext(
-                "%(number)s date without answers is removed.",
-                "%(number)s dates without answers are removed.",
-                len(counted.vanishing),
-            )
-        )
-    if counted.made:
-        sentences.append(
-            ngettext(
-                "%(number)s date is new (%(dates)s).",
-                "%(number)s dates are new (%(dates)s).",
-                len(counted.made),
-                dates=_first(counted),
-            )
-        )
-    if counted.people_told:
-        sentences.append(_notified_sentence(counted))
-    if not sentences:
-        sentences.append(gettext("No answers yet."))
-    sentences.append(capacity_change.impact_text(CapacityImpact(counted.people_over_limit, counted.parties_too_large)))
-    if counted.scope != "this":
-        sentences.append(
-            gettext("Past dates stay as they were.") if counted.scope == "all" else gettext("A new series starts here.")
-        )
-    return " ".join(filter(None, sentences))
-
-
-def _dates_sentence(counted: EditConsequences, *, has_later: bool) -> str:
-    """``8 dates change.``, or ``8 dates (until Tue 19 Jan) and all later ones change.``"""
-    if not has_later:
-        return ngettext("%(number)s date changes.", "%(number)s dates change.", counted.dates_changed)
-    if not counted.changes:
-        return gettext("Later dates change.")
-    last = max(datetime.fromisoformat(one.new_original_date) for one in counted.changes)
-    return ngettext(
-        "%(number)s date (%(day)s) and all later ones change.",
-        "%(number)s dates (until %(day)s) and all later ones change.",
-        counted.dates_changed,
-        day=formatting.short_day(last),
-    )
-
-
-def _notified_sentence(counted: EditConsequences) -> str:
-    """``5 people get a notification, 2 of them also an e-mail.``"""
-    if not counted.people_mailed:
-        return ngettext(
-            "%(number)s person gets a notification.", "%(number)s people get a notification.", counted.people_told
-        )
-    return ngettext(
-        "%(number)s person gets a notification, and an e-mail.",
-        "%(number)s people get a notification, %(mailed)s of them also an e-mail.",
-        counted.people_told,
-        mailed=counted.people_mailed,
-    )
-
-
-def _first(counted: EditConsequences) -> str:
-    """``Wed 4 March and 2 more``."""
-    date_labels = [formatting.short_day(datetime.fromisoformat(one.original_date)) for one in counted.made]
-    dates, more = ", ".join(date_labels[:_NAMED]), len(date_labels) - _NAMED
-    return dates if more <= 0 else gettext("%(dates)s and %(number)s more", dates=dates, number=more)
 
 
 def _edit_form_page(
