@@ -25,8 +25,9 @@ from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.layout import go, page, viewer_of
+from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.viewer import viewer_of
 
 PATH: Final = "/settings/tokens"
 _LIFETIMES: Final = (

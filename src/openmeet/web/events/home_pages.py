@@ -47,10 +47,11 @@ from openmeet.web.events.listing import (
 )
 from openmeet.web.events.pending_decisions import READ_WAITING, rows_of, tasks_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.layout import page, viewer_moderates
+from openmeet.web.site.layout import page
 from openmeet.web.site.reader_zone import ShownZone
 from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.viewer import viewer_moderates
 
 # Only a few of each are shown. The linked lists are complete.
 MAX_OF_GROUPS: Final = 4

@@ -89,7 +89,7 @@ from openmeet.web.site.page_streams import fingerprint_of
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
-from openmeet.web.site.viewing_as import OtherViewer
+from openmeet.web.site.viewer import OtherViewer
 
 MAX_RELATED = 3
 

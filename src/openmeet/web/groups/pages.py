@@ -38,7 +38,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
-from openmeet.web.site.viewing_as import OtherViewer
+from openmeet.web.site.viewer import OtherViewer
 
 PAGE_SIZE = 30
 MAX_IN_A_MONTH = 500

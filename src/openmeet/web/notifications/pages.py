@@ -1,6 +1,4 @@
-"""The viewer's notifications, newest first, and marking them as read; and their preferences: topics, channels and
-times.
-"""
+"""The viewer's notifications, newest first, and marking them as read; and their topics, channels and times."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -50,9 +48,10 @@ from openmeet.web.media.drawings import thumbnail
 from openmeet.web.notifications.requests import asking_by_bundle, is_decided_in, reply_row
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
-from openmeet.web.site.layout import go, page, viewer_moderates
+from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.viewer import viewer_moderates
 
 PATH: Final = "/notifications"
 PREFERENCES_PATH = "/settings/notifications"

@@ -67,7 +67,7 @@ from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import series_slug_of
 from openmeet.web.site.tenant_routing import database_of
-from openmeet.web.site.viewing_as import OtherViewer
+from openmeet.web.site.viewer import OtherViewer
 
 # Dates on the first page of a series, and on the pages of later dates.
 SHOWN_FIRST = 6

@@ -26,10 +26,10 @@ from openmeet.i18n.markdown import html_of, summary_of
 from openmeet.i18n.templates import speak
 from openmeet.web.site import flash_messages
 from openmeet.web.site.caller import saves_data
-from openmeet.web.site.faces import Avatar, initial_of
 from openmeet.web.site.flash_messages import FLASH_MESSAGES
 from openmeet.web.site.services import services
 from openmeet.web.site.static_files import accent_url, static_url
+from openmeet.web.site.viewer import viewer_of, viewing_as_of
 
 _WEB = Path(__file__).parent.parent
 
@@ -40,32 +40,6 @@ _FLASH_SECONDS = 60
 # Shown next to Google's button, because Google updates its copy late, and neither the site nor the user can change
 # that.
 GOOGLE_HOURS = lazy("updates every 8–24 hours")
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """The viewer, as the layout needs it.
-
-    ``tone`` is their colour, see ``groundwork.ui.tones``. ``is_at_servers``: they can also sign out at the PDS of their
-    accounts. ``person`` is their id. The browser uses it to know whose pages it has stored. ``picture`` is the key of
-    their portrait. ``chat_unread`` is the number of unread messages in all chats. ``is_mentioned``: at least one of
-    these mentions the viewer.
-    """
-
-    name: str
-    tone: int
-    unread: int = 0
-    chat_unread: int = 0
-    is_mentioned: bool = False
-    moderates: bool = False
-    operates: bool = False
-    is_at_servers: bool = False
-    person: str = ""
-    picture: str = ""
-
-    @property
-    def face(self) -> Avatar:
-        return Avatar(initial_of(self.name), self.tone, self.picture)
 
 
 @cache
@@ -104,23 +78,6 @@ def environment(site_name: str, public_url: str) -> jinja2.Environment:
     return jinja_environment
 
 
-def set_viewer(connection: HTTPConnection, viewer: Viewer | None) -> None:
-    """Set the viewer. Called once per request by ``site.session``."""
-    connection.scope["openmeet.viewer"] = viewer
-
-
-def viewer_of(connection: HTTPConnection) -> Viewer | None:
-    """The viewer, or None if nobody is signed in."""
-    viewer: Viewer | None = connection.scope.get("openmeet.viewer")
-    return viewer
-
-
-def viewer_moderates(connection: HTTPConnection) -> bool:
-    """Whether the viewer is a moderator of the community."""
-    viewer = viewer_of(connection)
-    return viewer is not None and viewer.moderates
-
-
 def page(
     connection: HTTPConnection,
     template: str,
@@ -136,7 +93,7 @@ def page(
     """
     flash_cookie = connection.cookies.get(_FLASH_COOKIE, "")
     flash = FLASH_MESSAGES.get(flash_cookie) or flash_messages.notice_text(flash_cookie)
-    viewing_as = connection.scope.get("openmeet.viewing_as")
+    viewing_as = viewing_as_of(connection)
     here = connection.url.path + (f"?{connection.url.query}" if connection.url.query else "")
     settings = services(connection).settings
     frame = {

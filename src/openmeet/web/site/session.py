@@ -26,10 +26,10 @@ from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId, UserReason
 from openmeet.settings import Settings
 from openmeet.web.site.caller import caller_or_none, saves_data, set_caller
-from openmeet.web.site.layout import Viewer, set_viewer
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.viewer import Viewer, set_viewer
 
 _COOKIE = "openmeet_session"
 

@@ -4,38 +4,15 @@ The request continues as that person. So all checks and templates treat the host
 hidden afterwards. The layout shows a notice, and no form on the page can be sent.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from starlette.requests import HTTPConnection
 
-from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.model import Caller
 from openmeet.web.site.caller import caller_of, caller_or_none, set_caller
-from openmeet.web.site.layout import Viewer, set_viewer
+from openmeet.web.site.viewer import OtherViewer, Viewer, ViewingAs, set_viewer, set_viewing_as
 
 PARAMETER: Final = "as"
-
-
-class OtherViewer(StrEnum):
-    """The role to view a page as. An attendee is going to the event; a stranger is not signed in."""
-
-    ATTENDEE = "guest"
-    STRANGER = "stranger"
-
-
-@dataclass(frozen=True, slots=True)
-class ViewingAs:
-    """The notice in the layout. ``back`` is the page as its host sees it. ``has_attendee_view``: the page can also be
-    viewed as an attendee.
-
-    ``person`` is the host, whose stored pages the browser keeps.
-    """
-
-    who: OtherViewer
-    back: str
-    has_attendee_view: bool
-    person: UserId
 
 
 def requested_role(connection: HTTPConnection) -> OtherViewer | None:
@@ -49,7 +26,7 @@ def become_stranger(connection: HTTPConnection, back: str, *, has_attendee_view:
     host = caller_of(connection).user_id
     set_caller(connection, None)
     set_viewer(connection, None)
-    connection.scope["openmeet.viewing_as"] = ViewingAs(OtherViewer.STRANGER, back, has_attendee_view, host)
+    set_viewing_as(connection, ViewingAs(OtherViewer.STRANGER, back, has_attendee_view, host))
 
 
 def become_attendee(connection: HTTPConnection, attendee: Caller, back: str) -> None:
@@ -57,4 +34,4 @@ def become_attendee(connection: HTTPConnection, attendee: Caller, back: str) -> 
     host = caller_of(connection).user_id
     set_caller(connection, attendee)
     set_viewer(connection, Viewer(attendee.display_name, 0))
-    connection.scope["openmeet.viewing_as"] = ViewingAs(OtherViewer.ATTENDEE, back, has_attendee_view=True, person=host)
+    set_viewing_as(connection, ViewingAs(OtherViewer.ATTENDEE, back, has_attendee_view=True, person=host))
