@@ -31,6 +31,11 @@ SEPARATE_DISTRIBUTION = "src/openmeet_client/"
 # Written so that this file does not match its own pattern.
 FORBIDDEN_TEXT = re.compile(r"py[p]i\.org|pythonhos[t]ed|npm[j]s\.(org|com)|deb\.debi[a]n\.org|/(work|farm)/[a-z.]")
 
+# The methods of readers and transactions that run a statement. Pages and operations call functions of the package that
+# owns the table.
+STATEMENTS = frozenset({"fetch", "fetch_one", "execute", "execute_many"})
+WITHOUT_SQL = "src/openmeet/web/"
+
 # The fields of a statement that contain other statements.
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
@@ -95,6 +100,15 @@ def _statements(tree: ast.Module) -> Iterator[ast.AST]:
         waiting += [one for field in _BLOCKS for one in getattr(node, field, ())]
 
 
+def statements_of_sql(tree: ast.Module) -> list[int]:
+    """Line numbers of calls that run an SQL statement."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in STATEMENTS
+    ]
+
+
 def missing_documents(text: str) -> list[str]:
     """Documents that the text names and that are neither in the root nor in ``docs/``."""
     if ".md" not in text:
@@ -119,6 +133,11 @@ def problems_of_python(path: Path, name: str, text: str, tree: ast.Module) -> li
     found += [f"{name}: refers to {document}, which does not exist" for document in missing_documents(text)]
     if name.startswith("src/") and not name.startswith(MAY_IMPORT_INSIDE_FUNCTIONS):
         found += [f"{name}:{line}: import inside a function" for line in imports_inside_functions(tree)]
+    if name.startswith(WITHOUT_SQL):
+        found += [
+            f"{name}:{line}: SQL in a page or operation: move it to the package that owns the table"
+            for line in statements_of_sql(tree)
+        ]
     return found
 
 

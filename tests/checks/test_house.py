@@ -40,3 +40,10 @@ def test_a_class_name_that_two_modules_use_breaks_a_rule() -> None:
     assert house.class_names(ast.parse("class Turn: ...\nclass Other: ...\n")) == ["Turn", "Other"]
     (problem,) = house.repeated_class_names({"src/a.py": ["Turn"], "src/b.py": ["Turn", "Other"]})
     assert problem.startswith("src/a.py, src/b.py: each has a class Turn")
+
+
+def test_sql_in_a_page_breaks_a_rule() -> None:
+    text = '"""A page."""\n\nrows = reader.fetch("select 1")\n'
+    (problem,) = house.problems_of_python(Path(__file__), "src/openmeet/web/help/pages.py", text, ast.parse(text))
+    assert problem.startswith("src/openmeet/web/help/pages.py:3: SQL in a page")
+    assert house.problems_of_python(Path(__file__), "src/openmeet/domain/help.py", text, ast.parse(text)) == []

@@ -409,6 +409,17 @@ async def counts(reader: Reader) -> list[tuple[str, JobState, int, Instant]]:
     ]
 
 
+async def oldest_due(reader: Reader, kind: str, *, before: Instant) -> Instant | None:
+    """When the oldest due job of a kind was due, if that was before an instant."""
+    (row,) = await reader.fetch(
+        "select min(due_at) as oldest from outbox_jobs where kind = :kind and state = :state and due_at < :before",
+        kind=str(kind),
+        state=JobState.DUE,
+        before=before,
+    )
+    return None if row["oldest"] is None else Instant(row["oldest"])
+
+
 def job_of(row: Row) -> Job:
     """Convert a row of ``COLUMNS`` to a job."""
     return Job(

@@ -6,8 +6,10 @@ again, so that the work does not grow with them.
 
 from collections.abc import Sequence
 
+from groundwork.clock import Instant
 from groundwork.database.bulk import execute_each
 from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.outbox.publications import PublicationState
 
 READY = """(
         (state in ('due', 'retrying', 'waiting') and due_at <= :now)
@@ -95,6 +97,16 @@ _RESUME = f"""
 async def next_due(reader: Reader) -> Sequence[Row]:
     """The ``kind``, ``subject_id`` and ``server`` of the first due rows that are not set aside, at most 500."""
     return await reader.fetch(_WITH_SERVERS, now=reader.now)
+
+
+async def oldest_due(reader: Reader, *, before: Instant) -> Instant | None:
+    """When the oldest due publication was due, if that was before an instant."""
+    (row,) = await reader.fetch(
+        "select min(due_at) as oldest from publications where state = :state and due_at < :before",
+        state=PublicationState.DUE,
+        before=before,
+    )
+    return None if row["oldest"] is None else Instant(row["oldest"])
 
 
 def key_of(row: Row) -> dict[str, object]:

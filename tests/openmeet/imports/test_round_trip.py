@@ -19,6 +19,7 @@ from openmeet.domain.imports.model import FileReading, ImportKind, Medium, Selec
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.calendar_uids import CalendarIdentity, identities
+from openmeet.domain.series.feed_queries import WholeSeries
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import Caller
 from openmeet.web.calendar.feed import file_of
@@ -258,7 +259,7 @@ async def test_a_feed_of_many_events_comes_back_the_same(
         if kind == "group":
             ours = [event if event.group else replace(event, record_uri="at://did:plc:x/y/z") for event in events]
             dates = [(event, True) for event in ours if event.position_in_series]
-            whole = series_feed.WholeSeries.of(series, dates, begins=Instant(0))
+            whole = WholeSeries.of(series, dates, begins=Instant(0))
             single = [event for event in ours if event.position_in_series is None]
             file = group_feed.calendar_of(group, [whole], single, known, tx.now, URL, is_public=True)
             # The text avoids protocol addresses, which mean nothing in a calendar.

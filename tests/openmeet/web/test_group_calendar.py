@@ -16,11 +16,10 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import Group
-from openmeet.domain.series import actions, agenda, cancel_dates
+from openmeet.domain.series import actions, agenda, cancel_dates, feed_queries
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.web.groups.feeds import calendar_file
-from openmeet.web.series import feeds
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.series.practice import NOW, dates, lock_series, weekly
@@ -212,8 +211,8 @@ async def test_with_too_many_dates_the_past_of_a_series_is_left_out(
     kept = {stored[1].starts_at, stored[-1].starts_at}
     async with db.transaction() as tx:
         whole = {(title, at.timestamp() * 1e6) for title, at in shown_in(await file_for(tx, group, None))}
-        monkeypatch.setattr(feeds, "MAX_SERIES", 2)
-        monkeypatch.setattr(feeds, "MAX_DATES", 2 * len(stored) - 5)
+        monkeypatch.setattr(feed_queries, "MAX_SERIES", 2)
+        monkeypatch.setattr(feed_queries, "MAX_DATES", 2 * len(stored) - 5)
         file = await file_for(tx, group, None)
     found = {(title, at.timestamp() * 1e6) for title, at in shown_in(file)}
     assert file.count(b"RRULE:FREQ=WEEKLY") == 2

@@ -6,7 +6,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events import event_records, queries
 from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.search.my_event_lists import UNDATED, EventCursor
-from openmeet.web.xrpc.events import of_repository
+from openmeet.domain.search.repository_events import of_repository
 from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, person
 from tests.openmeet.web.query_plans import ExplainingReader, insert_copies

@@ -2,6 +2,7 @@
 the room.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
@@ -220,6 +221,22 @@ async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId |
         person=person,
     )
     return UnreadCounts(row["messages"], row["mentions"], row["rooms"]) if row else UnreadCounts(0, 0, 0)
+
+
+async def in_rooms_or_moved(
+    reader: Reader, people: Sequence[UserId], rooms: Sequence[RoomId], *, since: Instant
+) -> list[tuple[UserId, RoomId]]:
+    """Those of these people who are in one of these rooms, and who entered or read any room since an instant, with the
+    room.
+    """
+    rows = await reader.fetch(
+        "select c.user_id, c.room_id from chat_readers c where c.user_id in :people"
+        " and (c.room_id in :rooms or c.entered_at >= :since or c.seen_at >= :since) order by c.user_id, c.room_id",
+        people=people,
+        rooms=rooms or [""],
+        since=since,
+    )
+    return [(UserId(row["user_id"]), RoomId(row["room_id"])) for row in rows]
 
 
 async def apply_access_changes(db: Database) -> int:

@@ -11,6 +11,7 @@ from groundwork.clock import Instant
 from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.identities.model import NewSession, PdsSessionKind, SealedSession
+from openmeet.domain.users.model import UserId
 
 COLUMNS = """did, kind, pds_url, sealed, issuer, client_id, client_key_id, scope, asked_scope, access_ends_at, version,
     needs_login, refreshed_at"""
@@ -112,6 +113,14 @@ class PendingAuthorization:
 def is_at_servers(person: str) -> str:
     """SQL condition: this user (a column or parameter) has an open session at the PDS of one of their accounts."""
     return _AT_SERVERS.format(person=person)
+
+
+async def has_session_at_servers(reader: Reader, user_id: UserId) -> bool:
+    """Whether a user has an open session at the PDS of one of their accounts."""
+    row = await reader.fetch_one(
+        f"select case when {is_at_servers(':user_id')} then 1 else 0 end as found", user_id=user_id
+    )
+    return row is not None and bool(row["found"])
 
 
 async def put(tx: Transaction, new: NewSession) -> None:

@@ -135,6 +135,17 @@ async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Re
     }
 
 
+async def newest_events(reader: Reader, author: UserId, limit: int) -> list[Subject]:
+    """The newest public events of an author."""
+    rows = await reader.fetch(
+        "select id from events where author_id = :author and visibility = 'public' and is_draft = 0"
+        " and deleted_at is null and removed_at is null order by created_at desc, id desc limit :limit",
+        author=author,
+        limit=limit,
+    )
+    return [Subject(ModeratedKind.EVENT, row["id"]) for row in rows]
+
+
 async def _named(reader: Reader, reported: list[ReportedSubject], *, with_leaving: bool) -> list[ReportedSubject]:
     owners = [one.owner for one in reported if one.owner is not None]
     names = await shown_names(reader, owners, with_leaving=with_leaving)

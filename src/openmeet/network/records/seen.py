@@ -236,6 +236,14 @@ async def find_many(reader: Reader, uris: Sequence[str]) -> dict[str, SeenRecord
     return {row["uri"]: seen_record_of(row) for row in await reader.fetch(FIND_MANY, uris=list(uris))}
 
 
+async def newest_versions(reader: Reader, uris: Sequence[str]) -> dict[str, tuple[str, Instant]]:
+    """Return the CID of the newest version of each record that was read, and when it was last seen, by URI."""
+    if not uris:
+        return {}
+    rows = await reader.fetch("select uri, cid, seen_at from records where uri in :uris and cid is not null", uris=uris)
+    return {row["uri"]: (str(row["cid"]), Instant(row["seen_at"])) for row in rows}
+
+
 async def lock_records(tx: Transaction, uris: Iterable[str]) -> None:
     """Lock records, which need not be known, in URI order until the transaction ends. Call it for RSVPs first and then
     for events, before either is read, and after ``repository_state.lock_floors_for_share``.

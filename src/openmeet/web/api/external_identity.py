@@ -1,16 +1,14 @@
 """The network record of an object: its URI, repository and version, and when it was last synced."""
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.i18n.formatting import iso
-
-# This table belongs to a package of a higher layer. It is only read here.
-_SEEN: Final = "select uri, cid, seen_at from records where uri in :uris and cid is not null order by uri"
+from openmeet.network.records.seen import newest_versions
 
 
 class RecordSource(msgspec.Struct, rename="camel"):
@@ -31,8 +29,7 @@ class RecordSource(msgspec.Struct, rename="camel"):
 async def sources_of(reader: Reader, several: Sequence[tuple[bool, str | None]]) -> list[RecordSource]:
     """The source of each event: whether it was created here, and its record's URI. Runs a fixed number of queries."""
     uris = sorted({uri for _, uri in several if uri is not None})
-    rows = await reader.fetch(_SEEN, uris=uris) if uris else []
-    seen = {row["uri"]: (str(row["cid"]), Instant(row["seen_at"])) for row in rows}
+    seen = await newest_versions(reader, uris)
     return [_source(uri, seen, is_here=is_here) for is_here, uri in several]
 
 

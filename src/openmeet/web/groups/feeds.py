@@ -34,6 +34,7 @@ from openmeet.domain.page_paths import group_path
 from openmeet.domain.search.group_event_lists import between_in_group, seen_in_group
 from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.calendar_uids import CalendarIdentity
+from openmeet.domain.series.feed_queries import WholeSeries, listable_series, with_stored_dates
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
@@ -41,7 +42,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.events import feeds
 from openmeet.web.events.feeds import Feed
-from openmeet.web.series.feeds import WholeSeries, entries_of, listable_series, with_stored_dates
+from openmeet.web.series.feeds import entries_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go
 from openmeet.web.site.services import services

@@ -18,15 +18,15 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound, Unavailable
 from groundwork.i18n.catalogue import base_of
-from groundwork.outbox.jobs import JobState
+from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 from openmeet.domain.api_tokens.tokens import PREFIX
 from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, current, gettext, lazy
 from openmeet.network.status import SyncDependencies, reading_delay
+from openmeet.outbox import due_publications
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publications import PublicationState
 from openmeet.recurrence.wall_time import local_of
 from openmeet.tenants.health import can_write
 from openmeet.web.api.authentication import ADDRESS_FACTOR
@@ -220,22 +220,10 @@ async def site_health(reader: Reader, reading: PartHealth | None = None) -> Site
     """The health of the site. Failed jobs and records are not counted: each concerns one person, and operators see them
     on their own page.
     """
-    (mail,) = await reader.fetch(
-        "select min(due_at) as oldest from outbox_jobs where kind = :kind and state = :state and due_at < :late",
-        kind=JobKind.MAIL,
-        state=JobState.DUE,
-        late=reader.now - LATE,
-    )
-    (records,) = await reader.fetch(
-        "select min(due_at) as oldest from publications where state = :state and due_at < :late",
-        state=PublicationState.DUE,
-        late=reader.now - LATE,
-    )
-    return SiteHealth(reader.now, _part_health(mail["oldest"]), _part_health(records["oldest"]), reading)
-
-
-def _part_health(oldest: int | None) -> PartHealth:
-    return PartHealth(None if oldest is None else Instant(oldest))
+    late = Instant(reader.now - LATE)
+    mail = PartHealth(await jobs.oldest_due(reader, JobKind.MAIL, before=late))
+    records = PartHealth(await due_publications.oldest_due(reader, before=late))
+    return SiteHealth(reader.now, mail, records, reading)
 
 
 def subjects_of(document: Mapping[str, Any]) -> list[ApiSubject]:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.moderation import actions as moderation_actions
-from openmeet.domain.moderation import audit_log, policy, reports, visibility
+from openmeet.domain.moderation import audit_log, labelled_subjects, policy, reports, visibility
 from openmeet.domain.moderation.model import (
     LogEntry,
     ModeratedKind,
@@ -265,7 +265,7 @@ async def list_labelled(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        held_subjects, cursor = await view.held_subjects(reader, page)
+        held_subjects, cursor = await labelled_subjects.held_subjects(reader, page)
         described = await subjects.described(reader, held_subjects)
         labels = await view.of_each(reader, held_subjects)
     return json_response(

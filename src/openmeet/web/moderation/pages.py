@@ -13,6 +13,7 @@ from groundwork.http.forms import FormState, form_with_problems, outdated_form, 
 from openmeet.domain.chat import objections
 from openmeet.domain.moderation import actions as moderation_actions
 from openmeet.domain.moderation import audit_log, policy, reports, visibility
+from openmeet.domain.moderation.labelled_subjects import held_subjects
 from openmeet.domain.moderation.model import (
     ModeratedKind,
     ModerationActionId,
@@ -104,7 +105,7 @@ async def _show_listed(
         context = await _tab_context(reader, tab)
         context["cards"] = await view.subject_cards(reader, [one.subject for one in statuses[:PAGE]])
         is_waiting = tab == "waiting" and not after
-        newest, others = await view.held_subjects(reader, Page(view.MAX_LISTED)) if is_waiting else ([], None)
+        newest, others = await held_subjects(reader, Page(view.MAX_LISTED)) if is_waiting else ([], None)
         context["labelled"] = await view.subject_cards(reader, newest)
         context["are_newest_labelled"] = others is not None
         context["later"] = await visibility.count(reader, _LATER)

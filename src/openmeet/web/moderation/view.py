@@ -8,8 +8,8 @@ from urllib.parse import quote
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.moderation import audit_log, labels, policy, reports, visibility
-from openmeet.domain.moderation.labels import NetworkLabel, hides_event, hides_person
+from openmeet.domain.moderation import audit_log, labelled_subjects, labels, policy, reports, visibility
+from openmeet.domain.moderation.labels import NetworkLabel
 from openmeet.domain.moderation.model import (
     REASON_LABELS,
     AbuseReport,
@@ -20,7 +20,6 @@ from openmeet.domain.moderation.model import (
     Subject,
     SubjectVisibility,
 )
-from openmeet.domain.paging import Page
 from openmeet.domain.safety import subjects
 from openmeet.domain.safety.subjects import ReportedSubject
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
@@ -166,13 +165,7 @@ async def _reports_about(reader: Reader, abuse_reports: Sequence[AbuseReport]) -
 async def _events_of(reader: Reader, account: ReportedSubject) -> list[ReportedSubject]:
     if account.owner is None:
         return []
-    rows = await reader.fetch(
-        "select id from events where author_id = :owner and visibility = 'public' and is_draft = 0"
-        " and deleted_at is null and removed_at is null order by created_at desc, id desc limit :limit",
-        owner=account.owner,
-        limit=MAX_SHOWN,
-    )
-    events = [Subject(ModeratedKind.EVENT, row["id"]) for row in rows]
+    events = await subjects.newest_events(reader, account.owner, MAX_SHOWN)
     described = await subjects.described(reader, events)
     return [described[one.id] for one in events]
 
@@ -246,14 +239,6 @@ def next_after(statuses: Sequence[ModerationStatus], limit: int) -> str:
 # Maximum number of subjects per page of held content. Once some are decided, the next ones appear.
 MAX_LISTED: Final = 25
 
-# For each subject, selects the latest valid label that hides it.
-_IS_NEWEST: Final = """
-    l.hides = 1 and l.negated = 0 and not exists (
-      select 1 from labels lo where lo.subject = l.subject and lo.hides = 1 and lo.negated = 0
-         and (lo.received_at, lo.source, lo.value, lo.cid) > (l.received_at, l.source, l.value, l.cid)
-    )
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class LabelledSubject:
@@ -268,9 +253,9 @@ class LabelledSubject:
 
 async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, LabelledSubject]:
     """The labels by subject id, including those of an event's host. Subjects without labels are left out."""
-    names = await _dids_and_uris(reader, subjects)
+    names = await labelled_subjects.dids_and_uris(reader, subjects)
     issued = await labels.about(reader, [name for labelled_names in names.values() for name in labelled_names])
-    held_ids = await _held_subjects(
+    held_ids = await labelled_subjects.held_among(
         reader, [one for one in subjects if any(name in issued for name in names.get(one.id, ()))]
     )
     labelled_by_subject = {}
@@ -281,73 +266,6 @@ async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labe
                 [(_label_line(one, label), label.labelled_at) for label in own_labels], one.id in held_ids, own_labels
             )
     return labelled_by_subject
-
-
-async def held_subjects(reader: Reader, page: Page) -> tuple[list[Subject], str | None]:
-    """One page of accounts and events that labels hide, and the cursor. Events of a labelled account are listed with
-    the account.
-
-    Latest label first. Each subject is read only at its latest label. This lets the database stop at the end of the
-    page.
-    """
-    rows = await reader.fetch(
-        f"""
-        select kind, id, received_at from (
-          select * from (
-            select '{ModeratedKind.DID}' as kind, i.did as id, l.received_at from labels l
-                join identities i on i.did = l.subject
-             where {_IS_NEWEST} and {hides_person("i.user_id")} {page.clause("l.received_at", "i.did")}
-          ) dids
-          union all
-          select * from (
-            select '{ModeratedKind.EVENT}' as kind, e.id, l.received_at from labels l
-                join events e on e.record_uri = l.subject
-             where {_IS_NEWEST} and e.deleted_at is null and {hides_event("e")} {page.clause("l.received_at", "e.id")}
-          ) of_events
-        ) found where 1 = 1 {page.clause("received_at", "id")}
-        """,
-        **page.values,
-    )
-    page_rows, cursor = page.cut(rows, lambda one: (one["received_at"], one["id"]))
-    return [Subject(ModeratedKind(row["kind"]), row["id"]) for row in page_rows], cursor
-
-
-async def _dids_and_uris(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, list[str]]:
-    """The DIDs and record URIs by which labels refer to these subjects."""
-    names_by_subject: dict[str, list[str]] = {one.id: [one.id] for one in subjects if one.kind is ModeratedKind.DID}
-    events = [one.id for one in subjects if one.kind is ModeratedKind.EVENT]
-    persons = [one.id for one in subjects if one.kind is ModeratedKind.PERSON]
-    if events:
-        rows = await reader.fetch(
-            "select e.id as id, e.record_uri as name from events e where e.id in :ids and e.record_uri is not null"
-            " union select e.id, i.did from events e join identities i on i.user_id = e.author_id where e.id in :ids"
-            " order by 1, 2",
-            ids=events,
-        )
-        for row in rows:
-            names_by_subject.setdefault(row["id"], []).append(row["name"])
-    if persons:
-        rows = await reader.fetch("select user_id, did from identities where user_id in :ids order by did", ids=persons)
-        for row in rows:
-            names_by_subject.setdefault(row["user_id"], []).append(row["did"])
-    return names_by_subject
-
-
-async def _held_subjects(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
-    """The subjects that a label hides or whose events it hides."""
-    held_ids: set[str] = set()
-    for kind, sql in (
-        (ModeratedKind.EVENT, f"select e.id as id from events e where e.id in :ids and {hides_event('e')}"),
-        (
-            ModeratedKind.DID,
-            f"select i.did as id from identities i where i.did in :ids and {hides_person('i.user_id')}",
-        ),
-        (ModeratedKind.PERSON, f"select u.id as id from users u where u.id in :ids and {hides_person('u.id')}"),
-    ):
-        ids = [one.id for one in subjects if one.kind is kind]
-        if ids:
-            held_ids |= {row["id"] for row in await reader.fetch(sql, ids=ids)}
-    return held_ids
 
 
 def _label_line(subject: Subject, label: NetworkLabel) -> str:

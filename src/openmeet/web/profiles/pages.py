@@ -17,6 +17,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.page_paths import person_path
 from openmeet.domain.profiles import actions, queries
 from openmeet.domain.series import calendar_uids
+from openmeet.domain.series.feed_queries import WholeSeries, listable_series, with_stored_dates
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import User, UserId
 from openmeet.domain.validation import GeneralReason
@@ -26,7 +27,6 @@ from openmeet.web.events.feeds import Feed
 from openmeet.web.events.link_preview import SHOWN_OF_HOST, card_of_person, hosting_label
 from openmeet.web.events.listing import CardList, facts_of, further_dates, grouped_by_day, with_days
 from openmeet.web.series import feeds as series_feed
-from openmeet.web.series.feeds import WholeSeries, listable_series, with_stored_dates
 from openmeet.web.site.caller import caller_of, caller_or_none, viewer_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page

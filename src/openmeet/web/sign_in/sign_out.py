@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from groundwork.database.transaction import Reader
+from openmeet.domain.identities import session_queries
 from openmeet.domain.identities.model import SealedSession
-from openmeet.domain.identities.session_queries import is_at_servers
 from openmeet.domain.sign_in import actions
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.repositories import sessions
@@ -31,7 +30,7 @@ async def end_browser(request: Request, caller: Caller | None, *, at_servers: bo
             if caller is not None and at_servers:
                 ended = await sessions.delete_all(tx, caller.user_id)
             elif caller is not None:
-                goes_on = await _is_at_servers(tx, caller.user_id)
+                goes_on = await session_queries.has_session_at_servers(tx, caller.user_id)
     if caller is not None:
         await revoke_at_servers(request, caller.user_id, ended)
     if at_servers:
@@ -52,10 +51,3 @@ async def revoke_at_servers(request: Request, user_id: UserId, ended: Sequence[S
     network = services(request).network
     if ended and network is not None:
         await sessions.revoke_all_at_servers(database_of(request), network, user_id, ended)
-
-
-async def _is_at_servers(reader: Reader, user_id: UserId) -> bool:
-    row = await reader.fetch_one(
-        f"select case when {is_at_servers(':user_id')} then 1 else 0 end as found", user_id=user_id
-    )
-    return row is not None and bool(row["found"])

@@ -11,7 +11,7 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.chat.model import Access, ChatLogEntry, Room, RoomId
 from openmeet.domain.chat.queries import ShownMessage
-from openmeet.domain.chat.readers import UnreadCounts, unread_counts
+from openmeet.domain.chat.readers import UnreadCounts, in_rooms_or_moved, unread_counts
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.server_sent_events import FrameQueue, IsGone, ReaderSlot, StreamCredential, Write
 
@@ -153,18 +153,9 @@ async def _affected_people(
     )
     if not open_:
         return set()
-    rows = await reader.fetch(
-        "select c.user_id, c.room_id from chat_readers c where c.user_id in :people"
-        " and (c.room_id in :rooms or c.entered_at >= :since or c.seen_at >= :since) order by c.user_id, c.room_id",
-        people=sorted(open_),
-        rooms=elsewhere or [""],
-        since=(reader.now if since is None else since) - _COMMITTED_WITHIN,
-    )
-    return {
-        UserId(row["user_id"])
-        for row in rows
-        if any(one.room != row["room_id"] for one in open_[UserId(row["user_id"])])
-    }
+    earliest = Instant((reader.now if since is None else since) - _COMMITTED_WITHIN)
+    found = await in_rooms_or_moved(reader, sorted(open_), elsewhere, since=earliest)
+    return {person for person, room in found if any(one.room != room for one in open_[person])}
 
 
 def unread_frame(counts: UnreadCounts) -> bytes:
