@@ -167,9 +167,7 @@ async def _message(
     else:
         new = NewMessage(text=cleaned(incoming.text), about=about, reply_to=replied_to, mentions=mentions)
         message, _ = await messages.send(tx, sender.caller, room.id, new)
-        await tx.execute(
-            "update chat_messages set external_id = :event where id = :id", event=incoming.event_id, id=message.id
-        )
+        await message_queries.set_external_id(tx, message.id, incoming.event_id)
     await store.note_sent(
         tx, room.id, message.number, None if message.is_held else incoming.event_id, by_delivery=False
     )

@@ -165,6 +165,13 @@ async def insert(tx: Transaction, entry: log.NextEntry, message: ChatMessage, se
     await log.write(tx, entry, LogKind.POSTED, message.id, along=[SqlWrite(_INSERT, values)], said_at=tx.now)
 
 
+async def set_external_id(tx: Transaction, message: ChatMessageId, external_id: str) -> None:
+    """Note the Matrix event by which a person sent this message."""
+    await tx.execute(
+        "update chat_messages set external_id = :external_id where id = :id", external_id=external_id, id=message
+    )
+
+
 async def insert_notice(tx: Transaction, room: RoomId, notice: RoomNotice, **details: str) -> None:
     """Store a notice about the room that the program itself writes."""
     entry = await log.next_entry(tx, room)

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from at_protocol.syntax.did import Did
-from groundwork.clock import Instant
+from groundwork.clock import DAY, Instant
 from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.identities import recovery_key_queries
 from openmeet.domain.identities.model import NOT_ASKED, Consent, CustodialAccount, Identity, IdentityKind
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import names
+
+# The longest pause between two queries about an inactive account.
+_LONGEST_PAUSE: Final = 30 * DAY
 
 COLUMNS = "did, user_id, kind, handle, display_name, pds_url, status, is_default, created_at"
 
@@ -381,6 +385,26 @@ def _name_of(identity: Identity) -> str:
     if identity.display_name:
         return identity.display_name
     return f"@{identity.handle}" if identity.handle else identity.did
+
+
+# ``checked_at`` is the last query, and ``updated_at`` the last answer or another change, after which the pauses begin
+# anew.
+_IS_AWAY: Final = """
+    status <> 'active' and (checked_at is null or checked_at < :longest_ago
+                            or (checked_at < :before and 2 * checked_at - updated_at < :now))
+"""
+
+
+async def take_inactive_to_check(tx: Transaction) -> list[Did]:
+    """Return the inactive accounts whose servers are to be queried again, and note that they are.
+
+    The first pause is a day. If a server does not answer, or a DID cannot be resolved, each pause is twice as long as the
+    one before, up to a month.
+    """
+    times = {"before": tx.now - DAY, "longest_ago": tx.now - _LONGEST_PAUSE, "now": tx.now}
+    rows = await tx.fetch(f"select did from identities where {_IS_AWAY} order by did", **times)
+    await tx.execute(f"update identities set checked_at = :now where {_IS_AWAY}", **times)
+    return [Did(row["did"]) for row in rows]
 
 
 # Maximum mentions per text. A text with more is not addressed to anybody in particular.

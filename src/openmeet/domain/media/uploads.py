@@ -162,6 +162,11 @@ async def unused(reader: Reader, before: Instant, limit: int) -> list[PictureKey
     return [PictureKey(row["key"]) for row in rows]
 
 
+async def release(tx: Transaction, key: PictureKey) -> None:
+    """Let the next run of ``forget_unused`` delete the picture if nothing shows it."""
+    await tx.execute("update pictures set created_at = 0 where key = :key", key=key)
+
+
 async def delete(tx: Transaction, key: PictureKey) -> None:
     await tx.execute("delete from pictures where key = :key", key=key)
 

@@ -4,10 +4,12 @@ from collections.abc import Collection
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import PictureKey
 from openmeet.domain.moderation.blocks import is_block_between_sql
 from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import is_blocked
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
@@ -41,27 +43,17 @@ async def is_shown(reader: Reader, viewer: UserId | None, key: str) -> bool:
 async def put(tx: Transaction, user_id: UserId, key: PictureKey) -> None:
     """Show this picture, which the person has uploaded, instead of the previous one."""
     await _release(tx, user_id)
-    await tx.execute(
-        "update users set portrait_key = :key, revision = revision + 1, updated_at = :now where id = :id",
-        key=key,
-        id=user_id,
-        now=tx.now,
-    )
+    await user_queries.set_portrait(tx, user_id, key)
 
 
 async def remove(tx: Transaction, user_id: UserId) -> None:
     """Remove the portrait, so that the initial is shown again."""
     await _release(tx, user_id)
-    await tx.execute(
-        "update users set portrait_key = null, revision = revision + 1, updated_at = :now"
-        " where id = :id and portrait_key is not null",
-        id=user_id,
-        now=tx.now,
-    )
+    await user_queries.set_portrait(tx, user_id, None)
 
 
 async def _release(tx: Transaction, user_id: UserId) -> None:
     """Release the current picture, so that the next run of the cleanup task deletes it."""
-    await tx.execute(
-        "update pictures set created_at = 0 where key = (select portrait_key from users where id = :id)", id=user_id
-    )
+    row = await tx.fetch_one("select portrait_key from users where id = :id and portrait_key is not null", id=user_id)
+    if row is not None:
+        await uploads.release(tx, PictureKey(row["portrait_key"]))

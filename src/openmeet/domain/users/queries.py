@@ -222,6 +222,17 @@ async def set_week_start(tx: Transaction, user_id: UserId, week_start: int | Non
     await tx.execute("update users set week_start = :week_start where id = :id", id=user_id, week_start=week_start)
 
 
+async def set_portrait(tx: Transaction, user_id: UserId, key: str | None) -> None:
+    """Show the picture with this key as the person's portrait, or none."""
+    await tx.execute(
+        "update users set portrait_key = :key, revision = revision + 1, updated_at = :now"
+        " where id = :id and (portrait_key is not null or cast(:key as text) is not null)",
+        key=key,
+        id=user_id,
+        now=tx.now,
+    )
+
+
 async def language_of(reader: Reader, user_id: UserId) -> str | None:
     """The language that a user chose or in which a guest answered. None if neither is known."""
     row = await reader.fetch_one(

@@ -1,16 +1,14 @@
 """Scheduled tasks: enqueue reconciliation and identity refreshes, and delete old discrepancies.
 
 Each repository that we write to is compared once a day (``reconcile``). The servers of hidden accounts are queried once
-a day, so that an account that came back unannounced is shown again. If a server does not answer, or a DID cannot be
-resolved, each pause is twice as long as the one before, up to a month.
+a day at first, then more rarely, so that an account that came back unannounced is shown again.
 """
-
-from typing import Final
 
 from groundwork.clock import DAY
 from groundwork.database.pages import change_in_pages
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import jobs
+from openmeet.domain.identities import queries as identities
 from openmeet.network.ingestion import discrepancies, quarantine
 from openmeet.outbox.kinds import JobKind
 
@@ -23,17 +21,6 @@ UNREAD = """
      order by i.did
 """
 
-_LONGEST_PAUSE: Final = 30 * DAY
-
-# ``checked_at`` is the last query, and ``updated_at`` the last answer or another change, after which the pauses begin
-# anew.
-_IS_AWAY: Final = """
-    status <> 'active' and (checked_at is null or checked_at < :longest_ago
-                            or (checked_at < :before and 2 * checked_at - updated_at < :now))
-"""
-AWAY = f"select did from identities where {_IS_AWAY} order by did"
-_NOTE_QUERY: Final = f"update identities set checked_at = :now where {_IS_AWAY}"
-
 
 async def enqueue_reconciliations(db: Database) -> int:
     """Enqueue a comparison of every repository of ours that has not been read completely for a day, and a refresh of
@@ -41,9 +28,7 @@ async def enqueue_reconciliations(db: Database) -> int:
     """
     async with db.transaction() as tx:
         unread = [row["did"] for row in await tx.fetch(UNREAD, before=tx.now - DAY, kind=JobKind.RECONCILE.value)]
-        times = {"before": tx.now - DAY, "longest_ago": tx.now - _LONGEST_PAUSE, "now": tx.now}
-        away = [row["did"] for row in await tx.fetch(AWAY, **times)]
-        await tx.execute(_NOTE_QUERY, **times)
+        away = await identities.take_inactive_to_check(tx)
         # In one statement each: a busy site knows more hidden accounts than fit into a transaction one by one.
         await jobs.enqueue_again(tx, JobKind.RECONCILE, unread)
         await jobs.enqueue_again(tx, JobKind.REFRESH_IDENTITY, away)
