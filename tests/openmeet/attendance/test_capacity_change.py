@@ -49,7 +49,7 @@ async def test_the_form_asks_once_before_lowering_the_limit(site: Site) -> None:
         asked = await browser.post(page, data={**form, "capacity": "3", "description": "Kept words"})
         assert asked.status_code == 400
         assert "2 people are over that limit. They keep their places, and nobody moves up" in asked.text
-        assert "1 party on the waitlist is too large" in asked.text
+        assert "1 answer on the waitlist is for more people" in asked.text
         assert "Kept words" in asked.text
         again = inputs_of(asked.text)
         # A different limit needs its own confirmation.
@@ -166,7 +166,7 @@ async def test_the_api_asks_before_lowering_the_limit(site: Site) -> None:
         assert (asked.status_code, asked.json()["title"]) == (422, "LimitBelowPlaces")
         assert asked.json()["detail"] == (
             "2 people are over that limit. They keep their places, and nobody moves up until there’s room again."
-            " 1 party on the waitlist is too large and can’t get places."
+            " 1 answer on the waitlist is for more people than that and can’t move up."
             " If that’s right, send it again with confirmLowerLimit=true."
         )
         kept = (await api.get(path)).json()

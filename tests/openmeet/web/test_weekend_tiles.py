@@ -108,7 +108,7 @@ async def test_tiles_are_not_listed_again_on_later_pages(make_sqlite: MakeDataba
     assert len(titles) == len(set(titles)) == shown + 3
 
 
-@pytest.mark.parametrize(("number", "shown"), [(4, ""), (6, "6+ events in the next seven days")])
+@pytest.mark.parametrize(("number", "shown"), [(4, ""), (6, "6+ events in the next 7 days")])
 async def test_visitors_see_how_many_events_there_are_in_a_week(
     make_sqlite: MakeDatabase, number: int, shown: str
 ) -> None:
@@ -123,7 +123,7 @@ async def test_visitors_see_how_many_events_there_are_in_a_week(
     async with site_on(db, clock).browser() as browser:
         page = visible_text((await browser.get("/")).text)
     assert shown in page
-    assert ("in the next seven days" in page) is bool(shown)
+    assert ("in the next 7 days" in page) is bool(shown)
 
 
 async def test_a_site_may_have_no_events_but_the_tiles(make_sqlite: MakeDatabase) -> None:

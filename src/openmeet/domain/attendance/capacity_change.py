@@ -123,8 +123,8 @@ def impact_text(impact: CapacityImpact) -> str:
     if impact.parties_too_large:
         sentences.append(
             ngettext(
-                "%(number)s party on the waitlist is too large and can’t get places.",
-                "%(number)s parties on the waitlist are too large and can’t get places.",
+                "%(number)s answer on the waitlist is for more people than that and can’t move up.",
+                "%(number)s answers on the waitlist are for more people than that and can’t move up.",
                 impact.parties_too_large,
             )
         )

@@ -233,7 +233,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.members_only": mark("Only members of its group can come to this event."),
     "attendance.answers_closed": mark("Answers are closed."),
     "attendance.rejected_by_host": mark("The host has declined your answer to this event."),
-    "attendance.checked_in": mark("You’re checked in at this event."),
+    "attendance.checked_in": mark(
+        "You’re checked in, so you can’t change your answer. Ask a host to undo the check-in."
+    ),
     "attendance.no_such_proof": mark("There’s no proof of attendance at this address. Check the link."),
     "attendance.proof_withdrawn": mark("This proof was withdrawn. Ask the person who gave you the link for a new one."),
     "attendance.proof_just_withdrawn": mark("You’ve already withdrawn this proof. Make a new one if you need it."),
@@ -339,7 +341,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.not_your_account": mark("This isn’t one of your accounts."),
     "series.account_for_new_records": mark("New copies go to this account. First choose the other one for new copies."),
     "series.new_link_of_public": mark("Everyone can find this series. First choose who can see it."),
-    "series.cannot_offer_to_them": mark("Offer it to somebody who follows it, answered a date, or runs its group."),
+    "series.cannot_offer_to_them": mark("You can’t offer it to this person. Choose somebody from the list."),
     "series.no_such_offer": mark("This offer doesn’t exist."),
     "series.offer_needs_group": mark("It belongs to a group where you can’t create events."),
     "series.no_picture": mark("This series has no picture yet."),

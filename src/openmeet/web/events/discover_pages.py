@@ -363,8 +363,8 @@ async def _count_of_week(reader: Reader, policy: FrontPagePolicy) -> str:
     has_more = number > _MAX_COUNTED or policy.choice is FrontPageChoice.FAMILIAR
     shown = f"{min(number, _MAX_COUNTED)}+" if has_more else str(number)
     return ngettext(
-        "Suppers, runs, choirs, repair cafés: %(shown)s event in the next seven days.",
-        "Suppers, runs, choirs, repair cafés: %(shown)s events in the next seven days.",
+        "Suppers, runs, choirs, repair cafés: %(shown)s event in the next 7 days.",
+        "Suppers, runs, choirs, repair cafés: %(shown)s events in the next 7 days.",
         number,
         shown=shown,
     )
