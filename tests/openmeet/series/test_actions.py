@@ -10,8 +10,10 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.queries import find as find_attendance
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event, EventStatus
@@ -399,6 +401,21 @@ async def test_a_deleted_series_deletes_or_keeps_its_dates(db: Database, keeps_e
             assert after is not None
             assert (after.position_in_series is None) is keeps_events
             assert after.is_gone is not keeps_events
+
+
+async def test_kept_dates_keep_the_registration_settings_of_their_series(db: Database) -> None:
+    """Otherwise everybody could suddenly come to dates where the host approves each guest."""
+    async with db.transaction() as tx:
+        ana, series = await create_weekly_series(tx)
+        found = await dates(tx, series)
+        await registration.put(tx, series.id, RegistrationSettings(needs_approval=True, limit_online=5))
+        await registration.put(tx, found[1].id, RegistrationSettings(limit_in_person=3))
+        await actions.delete(tx, await lock_series(tx, ana, series), keeps_events=True)
+        kept = [await event_by_id(tx, one.id) for one in found]
+        settings = [await registration.settings_of(tx, one) for one in kept if one is not None]
+    expected = [RegistrationSettings(needs_approval=True, limit_online=5, revision=1)] * len(found)
+    expected[1] = RegistrationSettings(limit_in_person=3, revision=1)
+    assert settings == expected
 
 
 async def test_only_the_host_locks_a_series_and_only_in_its_current_revision(db: Database) -> None:

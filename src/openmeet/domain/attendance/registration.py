@@ -272,6 +272,14 @@ _PUT = f"""
     returning {COLUMNS}
 """
 
+_COPY_TO_DATES = f"""
+    insert into registration_settings ({COLUMNS}, updated_at)
+    select e.id, {", ".join(f"s.{name}" for name in _SETTINGS)}, 1, :now
+      from registration_settings s join events e on e.id in :ids
+     where s.subject_id = :series_id
+        on conflict (subject_id) do nothing
+"""
+
 
 async def settings_of(reader: Reader, event: Event) -> RegistrationSettings:
     """The settings that apply to an event."""
@@ -384,6 +392,12 @@ async def copy_from_event(tx: Transaction, event: Event, to_subject: str) -> Non
     settings = await settings_of(tx, event)
     if settings is not DEFAULT_SETTINGS and await own_settings_of(tx, to_subject) is None:
         await put(tx, to_subject, settings)
+
+
+async def copy_to_dates(tx: Transaction, series_id: str, event_ids: Sequence[EventId]) -> None:
+    """Give dates that leave a series the settings that they have from it. Dates with settings of their own keep them."""
+    if event_ids:
+        await tx.execute(_COPY_TO_DATES, series_id=series_id, ids=sorted(event_ids), now=tx.now)
 
 
 async def initialize(tx: Transaction, original: Event | None, subject_id: str, needs_approval: bool | None) -> None:

@@ -16,6 +16,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Gone, NotFound, PreconditionFailed, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain import slugs
+from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.event_changes import make_rsvp_records_due
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.actions import set_slugs
@@ -265,6 +266,7 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
     staying = [one for one in dates if keeps_events or one.is_over(tx.now)]
     leaving = [] if keeps_events else [one for one in dates if not one.is_over(tx.now)]
     await calendar_uids.retire_current(tx, [one.id for one in staying])
+    await registration.copy_to_dates(tx, series.id, [one.id for one in staying])
     await leave_series(tx, staying, by=series.changed_by)
     deleted = await delete_each(tx, leaving)
     await make_rsvp_records_due(tx, [one.id for one in deleted])
