@@ -263,6 +263,31 @@ async def test_a_link_expires_at_its_time(db, clock):
             await administration.accept(tx, ben, link.id)
 
 
+@pytest.mark.parametrize("end", ["demoted", "removed", "banned", "left"])
+async def test_links_end_with_the_right_to_invite(db, end):
+    """Those of other people continue to work, and so do links of moderators who become admins."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana, visibility="private")
+        ben = await add_member(tx, group, ana, "Ben", GroupRole.MODERATOR)
+        links = [await administration.invite_by_link(tx, who, group.slug) for who in (ana, ben)]
+        await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.ADMIN)
+        for name, link in zip(("Cleo", "Dora"), links, strict=True):
+            await administration.accept(tx, await person(tx, name), link.id)
+        match end:
+            case "demoted":
+                await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.MEMBER)
+            case "removed":
+                await administration.remove(tx, ana, group.slug, ben.user_id)
+            case "banned":
+                await administration.ban(tx, ana, group.slug, ben.user_id)
+            case "left":
+                await actions.leave(tx, ben, group.slug)
+        await administration.accept(tx, await person(tx, "Emil"), links[0].id)
+        with pytest.raises(NotFound):
+            await administration.accept(tx, await person(tx, "Fay"), links[1].id)
+
+
 async def test_banned_people_stay_out_until_the_ban_is_lifted(db):
     ana, group = await club(db)
     ben = await someone(db, group, ana, "Ben")

@@ -16,7 +16,15 @@ from groundwork.errors import Conflict, Forbidden, InvalidForm, PreconditionFail
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.uuid7 import new_id
 from openmeet.domain import slugs
-from openmeet.domain.groups import audit_log, membership_queries, notify, publication, queries, rules
+from openmeet.domain.groups import (
+    audit_log,
+    invitation_queries,
+    membership_queries,
+    notify,
+    publication,
+    queries,
+    rules,
+)
 from openmeet.domain.groups.model import (
     INSIDE,
     MAX_ADDRESS,
@@ -396,6 +404,9 @@ async def put(
     await audit_log.add(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after, note=note)
     if after is GroupRole.BANNED:
         await membership_queries.end_following(tx, saved.group_id, saved.user_id)
+    if GroupPermission.INVITE in rules.ALLOWED[before] - rules.ALLOWED[after]:
+        # Invitations by e-mail stay: each is for one person, whom the group may expect.
+        await invitation_queries.revoke_links_of(tx, saved.group_id, saved.user_id)
     if after in INSIDE and before not in INSIDE:
         # RSVPs that they made in other apps to events of this group may be waiting for the membership.
         await enqueue_again(tx, JobKind.GAINED_ACCESS, [saved.user_id])

@@ -90,6 +90,17 @@ async def revoke_invitation(tx: Transaction, group_id: GroupId, invitation_id: I
     )
 
 
+async def revoke_links_of(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
+    """Revoke the invitation links that this person made."""
+    await tx.execute(
+        "update group_invitations set revoked_at = :now where group_id = :group_id and invited_by = :user_id"
+        " and email is null and declined_at is null and revoked_at is null",
+        group_id=group_id,
+        user_id=user_id,
+        now=tx.now,
+    )
+
+
 async def decline_invitation(tx: Transaction, invitation_id: InvitationId) -> None:
     """Mark an e-mail invitation as declined and erase its address."""
     await tx.execute(
