@@ -70,6 +70,7 @@ from openmeet.web.events import (
     draft_pages,
     drafts_api,
     feeds,
+    group_audience,
     home_pages,
     hosting_api,
     hosting_pages,
@@ -230,6 +231,7 @@ def _event_pages() -> list[Route]:
         *map_pages.routes(),
         *events_pages.routes(),
         *place_field.routes(),
+        *group_audience.routes(),
         *home_pages.routes(),
         *my_pages.routes(),
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.expressions import escape_like, qualified
@@ -48,29 +49,35 @@ async def members_in_order(
     return [(UserId(row["user_id"]), bool(row["notifications_enabled"])) for row in rows]
 
 
-async def listeners(reader: Reader, group_id: GroupId, *, after: UserId, limit: int) -> list[UserId]:
-    """Return the next page of members and followers who want notifications, ordered by user id.
+# Nobody is in both: a member who also follows the group counts as a member.
+LISTENING_MEMBERS: Final = """
+    select m.user_id from group_members m
+     where m.group_id = :group_id and m.role in :inside and m.notifications_enabled = 1
+"""
+LISTENING_FOLLOWERS: Final = """
+    select f.user_id from group_followers f
+     where f.group_id = :group_id and f.notifications_enabled = 1
+       and not exists (select 1 from group_members m where m.group_id = f.group_id and m.user_id = f.user_id
+                        and m.role in :inside_or_banned)
+"""
 
-    A member who also follows the group counts as a member.
-    """
+
+def listening_in(group_id: GroupId, *, with_followers: bool = True) -> dict[str, object]:
+    """The parameters of ``LISTENING_MEMBERS`` and, ``with_followers``, of ``LISTENING_FOLLOWERS``."""
+    of_members: dict[str, object] = {"group_id": group_id, "inside": _INSIDE}
+    return of_members | ({"inside_or_banned": [*_INSIDE, GroupRole.BANNED.value]} if with_followers else {})
+
+
+async def listeners(reader: Reader, group_id: GroupId, *, after: UserId, limit: int) -> list[UserId]:
+    """Return the next page of members and followers who want notifications, ordered by user id."""
     rows = await reader.fetch(
-        """
-        select user_id from (
-            select user_id from group_members
-             where group_id = :group_id and role in :inside and notifications_enabled = 1 and user_id > :after
-             order by user_id limit :limit) members
+        f"""
+        select user_id from ({LISTENING_MEMBERS} and m.user_id > :after order by m.user_id limit :limit) members
         union
-        select user_id from (
-            select f.user_id from group_followers f
-             where f.group_id = :group_id and f.notifications_enabled = 1 and f.user_id > :after
-               and not exists (select 1 from group_members m where m.group_id = f.group_id and m.user_id = f.user_id
-                                and m.role in :inside_or_banned)
-             order by f.user_id limit :limit) followers
+        select user_id from ({LISTENING_FOLLOWERS} and f.user_id > :after order by f.user_id limit :limit) followers
         order by user_id limit :limit
         """,
-        group_id=group_id,
-        inside=_INSIDE,
-        inside_or_banned=[*_INSIDE, GroupRole.BANNED.value],
+        **listening_in(group_id),
         after=after,
         limit=limit,
     )

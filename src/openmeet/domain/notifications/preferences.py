@@ -188,11 +188,12 @@ def _hours_of(row: Row) -> DeliveryHours:
 @dataclass(frozen=True, slots=True)
 class AudienceSize:
     """How many people a change would notify. ``mailed`` counts those of ``notified`` who get an e-mail, at once or in a
-    digest.
+    digest. ``considered``: the recipients whose preferences were read.
     """
 
     notified: int
     mailed: int
+    considered: int = 0
 
 
 # Shadow accounts have no address and cannot read notifications. Guests cannot sign in, so only e-mail reaches them
@@ -213,7 +214,7 @@ _COUNT: Final = """
             left join notification_preferences m on m.user_id = u.id and m.topic = t.topic and m.channel = 'email'
             left join notification_preferences d on d.user_id = u.id and d.topic = t.topic and d.channel = 'digest')
     select count(distinct case when is_shown = 1 or gets_mail = 1 then user_id end) as notified,
-           count(distinct case when gets_mail = 1 then user_id end) as mailed
+           count(distinct case when gets_mail = 1 then user_id end) as mailed, count(*) as considered
       from reach
 """
 _TOPIC: Final = """select cast(:topic_{number} as text) as topic, cast(:in_app_{number} as integer) as in_app,
@@ -236,4 +237,5 @@ async def count(
         values |= {f"{channel.value}_{number}": int(on[channel]) for channel in Channel}
         rows.append(_TOPIC.format(number=number))
     row = await reader.fetch_one(recipients_sql + _COUNT.format(topics=" union all ".join(rows)), **values)
-    return AudienceSize(0, 0) if row is None else AudienceSize(int(row["notified"]), int(row["mailed"]))
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    return AudienceSize(int(row["notified"]), int(row["mailed"]), int(row["considered"]))

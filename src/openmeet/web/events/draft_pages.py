@@ -32,7 +32,7 @@ from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import UserReason
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import revision_in_form
-from openmeet.web.events import author_name, flash, form_summaries, place_field
+from openmeet.web.events import author_name, flash, form_summaries, group_audience, place_field
 from openmeet.web.events.form_page import (
     CONFIRMED_START,
     PUBLISH_LABEL,
@@ -171,6 +171,7 @@ async def _draft_form_page(
     repeats = await recurrence_preview.form_state(request, form_state.values)
     async with database_of(request).reader() as reader:
         role = await event_access.role_of(reader, event, caller_of(request).user_id)
+        audience = await group_audience.line_for(reader, event.group, form_state.value("visibility"), event.author_id)
     form = EventForm(
         typed=form_state,
         event=event,
@@ -180,6 +181,7 @@ async def _draft_form_page(
         may_remove=permissions.may(role, EventPermission.DELETE),
         may_publish=permissions.may(role, EventPermission.PUBLISH_DRAFT),
         asks_name=_is_author(request, event) and await author_name.is_missing(request, caller_of(request)),
+        group_audience=audience,
     )
     return form_page(request, form, status=status)
 

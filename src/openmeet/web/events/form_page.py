@@ -68,6 +68,7 @@ class EventForm:
     may_remove: bool = True
     may_publish: bool = True
     has_attendees: bool = False
+    group_audience: str = ""
 
     @property
     def is_new(self) -> bool:
@@ -126,6 +127,7 @@ def form_page(request: Request, form: EventForm, *, status: int = 200) -> Respon
         "may_remove": form.may_remove,
         "may_publish": form.may_publish,
         "has_attendees": form.has_attendees,
+        "group_audience": form.group_audience,
         "summaries": section_summaries(typed.values),
         "asks_zone": form.asks_zone,
         "asks_name": form.asks_name,

@@ -36,7 +36,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.network.publishing.delivery import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
-from openmeet.web.events import author_name, flash, form_summaries, picture_pages, place_field
+from openmeet.web.events import author_name, flash, form_summaries, group_audience, picture_pages, place_field
 from openmeet.web.events.form_page import (
     CONFIRMED_START,
     EventForm,
@@ -274,6 +274,7 @@ async def show_copy(request: Request) -> Response:
         group_of_event = await group_of_copy(reader, event, caller.user_id)
         group = None if group_of_event is None else await group_queries.by_id(reader, group_of_event.id)
         groups = await groups_offered(reader, caller.user_id)
+        audience = await group_audience.line_for(reader, group_of_event, event.content.visibility, caller.user_id)
     values = values_of_event(event) | form_summaries.approval_values(registration_settings) | {"starts": "", "ends": ""}
     values |= {
         "submission": secrets.token_urlsafe(16),
@@ -288,6 +289,7 @@ async def show_copy(request: Request) -> Response:
         repeats=repeats,
         groups=groups,
         asks_name=await author_name.is_missing(request, caller),
+        group_audience=audience,
     )
     return form_page(request, form)
 
@@ -314,11 +316,15 @@ async def _new_page(request: Request, form: EventForm, *, status: int = 200) -> 
     """The form for a new event, with what depends on the viewer and on what was typed."""
     caller = caller_or_none(request)
     groups: Sequence[Group] = ()
+    audience = ""
     if caller is not None:
+        group, visibility = form.typed.value("group"), form.typed.value("visibility")
         async with database_of(request).reader() as reader:
             groups = await groups_offered(reader, caller.user_id)
+            audience = await group_audience.line_of_form(reader, group, visibility, caller.user_id)
     form = replace(
         form,
+        group_audience=audience,
         repeats=form.repeats or await recurrence_preview.form_state(request, form.typed.values),
         groups=groups,
         asks_name=await author_name.is_missing(request, caller),

@@ -53,6 +53,26 @@ for (const part of document.querySelectorAll("[data-dates-from]")) {
   form.addEventListener("change", wait);
 }
 
+// How many people in the chosen group are notified (openmeet/web/events/group_audience.py).
+for (const line of document.querySelectorAll("[data-audience-from]")) {
+  const { group, visibility } = line.closest("form").elements;
+  let asked = 0;
+  const look = async () => {
+    const mine = (asked += 1);
+    const there = new URL(line.dataset.audienceFrom, location.href);
+    if (group) there.searchParams.append("group", group.value);
+    there.searchParams.append("visibility", visibility.value);
+    const found = await fetch(there).catch(() => undefined);
+    const text = found?.ok ? await found.text() : "";
+    if (mine === asked) line.innerHTML = text;
+  };
+  line.closest("form").addEventListener("change", ({ target }) => {
+    if (target.name === "group" || target.name === "visibility") look();
+  });
+  // The browser or a stored draft may have put back another group.
+  addEventListener("pageshow", () => group?.selectedOptions?.[0]?.defaultSelected === false && look());
+}
+
 // All-day events have no times. If the checkbox is cleared again, the typed times are restored.
 for (const part of document.querySelectorAll("[data-days-for]")) {
   const box = document.getElementById(part.dataset.daysFor);
