@@ -85,7 +85,7 @@ async def sign_in_at_own_server(page: Page, up: Up, person: int, path: str) -> N
     who = up.ready["people"][person]
     await page.goto(f"/sign-in?next={path}")
     await page.get_by_role("link", name="Bluesky or another account").click()
-    await page.get_by_label("Handle").fill(who["handle"])
+    await page.get_by_label("Account name or server").fill(who["handle"])
     await page.get_by_role("button", name="Continue at your server").click()
     await page.wait_for_url(f"{up.pds}/oauth/**")
     await page.get_by_label("Password").fill(who["password"])

@@ -15,14 +15,14 @@ _OF_OPENMEET: Final = re.compile(
     # Reasons about incoming records, which operators and other servers read, and about API fields.
     r"|(?:record|ingestion|firehose|xrpc|moderation)\.|repository\.(?:bad|old)_"
     r"|user\.notice_needed|sign_in\.code_or_password_needed"
-    # “Handle” is what Bluesky calls the name that people type here.
-    r"|web/sign_in/|sign_in\.email_or_handle_needed"
     # Kinds of jobs and feature flags, which only operators see.
     r"|outbox/kinds\.|feature_flags/flags\."
 )
 # Pages for operators, and times as operators read them. Account owners see these under “Technical details”. Whoever
 # brings a domain sets DNS records, in which the terms stand.
-_OF_AURORA_LOCUS: Final = re.compile(r"administration/|moderation/|site/formatting|accounts/handle_change")
+_OF_AURORA_LOCUS: Final = re.compile(
+    r"administration/|web/administration_pages/|moderation/|web/site/formatting|accounts/handle_change"
+)
 
 
 def test_pages_for_everybody_use_no_protocol_terms() -> None:

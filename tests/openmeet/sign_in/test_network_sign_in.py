@@ -143,9 +143,9 @@ async def test_names_that_do_not_resolve_are_reported(site: SignInSite):
     async with site.browser() as browser:
         for typed, status, words in (
             ("nobody.town.test", 400, "We found nobody called nobody.town.test"),
-            ("", 400, "Enter your name"),
+            ("", 400, "Enter your account name"),
             ("ana@example.org", 400, "This is an e-mail address"),
-            ("not a handle", 400, "Enter your name, like"),
+            ("not a handle", 400, "Enter your account name, like"),
             ("did:web:localhost", 400, "localhost cannot host an identity."),
             ("did:example:1", 400, "only did:plc and did:web are supported"),
             ("did:plc:ewvi7nxzyoun6zhxrhs64oiz", 400, "There’s no account did:plc:"),

@@ -26,7 +26,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         " another name."
     ),
     "user.names_nobody": mark(
-        "We can’t tell who that is. Enter an e-mail address, or a full name like ana.example.org."
+        "We can’t tell who that is. Enter an e-mail address, or a full account name like ana.example.org."
     ),
     "user.guest_email_in_use": mark("This address is being saved right now. Try again in a moment."),
     "user.notice_needed": mark(
@@ -80,7 +80,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "sign_in.no_password_sign_in": mark("This site doesn’t take passwords."),
     "sign_in.no_network_sign_in": mark("You can’t sign in here with your own account server."),
     "sign_in.no_such_document": mark("This document doesn’t exist."),
-    "sign_in.handle_needed": mark("Enter your name, like ana.example.org."),
+    "sign_in.handle_needed": mark("Enter your account name, like ana.example.org."),
     "sign_in.password_needed": mark("Enter your password."),
     "sign_in.try_again_later": mark("%(problem)s Try again in a few minutes."),
     "sign_in.server_refuses_us": mark("Your server didn’t let us in: %(problem)s"),

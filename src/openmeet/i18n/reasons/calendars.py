@@ -122,7 +122,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "recurrence.first_date": mark("This is the first date of the series. Change all dates instead."),
     "recurrence.malformed_local": mark("Enter the date and time like 2026-07-04T18:00."),
     "recurrence.no_such_time": mark("This date or time doesn’t exist."),
-    "recurrence.too_many_dates": mark("At most %(most)s dates."),
+    "recurrence.too_many_dates": mark("Choose up to %(most)s dates."),
     "recurrence.rule_or_dates_needed": mark("Send a rule, dates to add, or both."),
     "recurrence.frequency_expected": mark("frequency must be one of daily, weekly, monthly, yearly."),
     "recurrence.until_expected": mark("until must be a date such as 20261224, 20261224T180000 or 20261224T170000Z."),

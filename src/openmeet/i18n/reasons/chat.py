@@ -17,7 +17,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.waits_for_moderator": mark("A moderator reviews this message before others see it."),
     "chat.not_encrypted_here": mark("Encrypted messages don’t arrive in this chat."),
     "chat.text_needed": mark("Write something."),
-    "chat.too_many_lines": mark("At most %(most)s lines."),
+    "chat.too_many_lines": mark("A message can have up to %(most)s lines."),
     "chat.too_many_mentions": mark("Mention at most %(most)s people in one message."),
     "chat.unreadable_text": mark("The text contains characters that can’t be shown. Remove them and send it again."),
     "chat.client_id_invalid": mark("Use 1 to %(most)s letters, digits or these characters: - _ . :"),

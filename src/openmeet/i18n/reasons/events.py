@@ -29,7 +29,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.you_host_already": mark("You already host this event."),
     "event.not_a_host": mark("You don’t host this event."),
     "event.no_such_co_host": mark("They don’t co-host this event."),
-    "event.too_many_invitations": mark("At most %(most)s invitations by e-mail a day."),
+    "event.too_many_invitations": mark("You can invite up to %(most)s co-hosts by e-mail a day. Try again tomorrow."),
     "event.hidden_from_co_hosts": mark(
         "Only its hosts can open this event right now, so you can’t ask anyone to host it."
     ),
@@ -47,9 +47,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.title_needed": mark("Give the event a title."),
     "event.title_too_long": mark("A title can have up to %(most)s characters. This one has %(length)s."),
     "event.malformed_link": mark("A link starts with https:// or http://, like https://example.org."),
-    "event.too_many_choices": mark("At most %(most)s."),
+    "event.too_many_choices": mark("Choose up to %(most)s."),
     "event.unknown_language": mark("We don’t know the language “%(text)s”. Write it like English, Deutsch or fr."),
-    "event.too_many_languages": mark("At most %(most)s languages."),
+    "event.too_many_languages": mark("Enter up to %(most)s languages."),
     "event.malformed_point": mark(
         "We couldn’t find a point on the map in this. Enter it like 52.52, 13.405 (latitude first), or paste "
         "a map link with such numbers."
@@ -94,7 +94,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.ends_before_start": mark("The end is before the start. Choose a later end."),
     "event.lasts_too_long": mark("The event would last more than a year. Check the end."),
     "event.last_day_before_first": mark("The last day is before the first. Choose a later one."),
-    "event.too_many_tags": mark("At most %(most)s tags. You entered %(number)s."),
+    "event.too_many_tags": mark("Enter up to %(most)s tags. You entered %(number)s."),
     "event.tag_too_long": mark("A tag can have up to %(most)s characters. “%(tag)s…” is longer."),
     "event.shuffle_out_of_range": mark("Choose a cover from 0 to %(most)s."),
     "event.capacity_out_of_range": mark(
@@ -166,7 +166,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "media.too_narrow": mark("This picture is too narrow. Send a wider one."),
     "media.too_large": mark("A picture can have up to %(most)s MB."),
     "media.unreadable": mark("We can’t read this picture. Send a JPEG, PNG, WebP or GIF."),
-    "media.too_many_pictures": mark("At most %(most)s pictures a day."),
+    "media.too_many_pictures": mark("You can add up to %(most)s pictures a day. Try again tomorrow."),
     "media.too_many_pixels": mark("A picture can have up to %(most)s million pixels."),
     "media.no_such_picture": mark("This picture doesn’t exist."),
     "media.alt_needed": mark("Describe the picture for people who can’t see it."),
@@ -219,9 +219,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "You can send up to %(most)s invitations a day for one event. Share its link instead."
     ),
     "attendance.no_group": mark("This event is in no group, so it has no members."),
-    "attendance.too_many_questions": mark("At most %(most)s questions."),
+    "attendance.too_many_questions": mark("Ask up to %(most)s questions."),
     "attendance.too_few_choices": mark("One choice isn’t enough. Give at least two, or none for free text."),
-    "attendance.too_many_choices": mark("At most %(max_choices)s answers of %(max_choice)s characters each."),
+    "attendance.too_many_choices": mark("Give up to %(max_choices)s answers of up to %(max_choice)s characters each."),
     "attendance.question_needed": mark("Write the question for these answers."),
     "attendance.no_choice_of_attendance": mark(
         "This event is either in person or online, so you don’t have to choose."

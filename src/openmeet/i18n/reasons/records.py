@@ -105,16 +105,16 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "repository.session_busy": mark("Your session at your account server is being renewed. Try again in a moment."),
     "repository.server_named_other_account": mark("The account server answered for a different account."),
     "repository.account_moved": mark("This account has moved to another server. Sign in again."),
-    "repository.handle_needed": mark("Enter your name, like ana.example.org."),
+    "repository.handle_needed": mark("Enter your account name, like ana.example.org."),
     "repository.handle_not_email": mark(
-        "This is an e-mail address. Sign in by e-mail, or enter your name there, like ana.example.org."
+        "This is an e-mail address. Sign in by e-mail, or enter your account name, like ana.example.org."
     ),
     "repository.second_factor": mark(
         "Your account server asks for a second factor. Create an app password there and use that."
     ),
-    "repository.wrong_password": mark("That name and password don’t match."),
+    "repository.wrong_password": mark("That account name and password don’t match. Check both and try again."),
     "repository.handle_or_server_needed": mark(
-        "Enter your name, like ana.example.org, or your account server’s address, like https://pds.example.org."
+        "Enter your account name, like ana.example.org, or your account server’s address, like https://pds.example.org."
     ),
     "repository.signed_in_as_another": mark("You’re now signed in here as somebody else."),
     # reasons of openmeet.network.own_records

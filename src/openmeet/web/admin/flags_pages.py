@@ -69,7 +69,7 @@ FOLLOWS: Final = {
         lazy("Group records are no longer written or read. Existing ones stay."),
     ),
     Flag.MEMBERSHIPS: (
-        lazy("Members of public groups who agreed are written to records, and such records are read."),
+        lazy("We write records of the members of public groups who agreed, and read such records."),
         lazy("Membership records are no longer written or read. Existing ones stay."),
     ),
 }

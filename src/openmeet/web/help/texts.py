@@ -287,7 +287,7 @@ QUESTIONS: Final = (
         lazy("How do I take my data with me, or leave?"),
         (
             lazy(
-                "[Download everything you have here](/settings/data) as one file: events, answers, groups and chats. "
+                "[Download everything you have here](/settings/data) as one file: events, answers, groups you own and chat messages. "
                 "It also tells you where your pictures are."
             ),
             lazy(

@@ -116,7 +116,7 @@ _TOPICS = (
             (
                 NotificationTopic.OWN_ANSWERS,
                 lazy("Your answers"),
-                lazy("You’re going: time, place and a calendar entry."),
+                lazy("You say you’re going, and we send the time, the place and a calendar entry."),
             ),
             (NotificationTopic.REMINDERS, lazy("Reminders"), lazy("The day before an event you’re going to.")),
             (NotificationTopic.WAITLIST, lazy("Waitlist"), lazy("A place becomes free for you.")),

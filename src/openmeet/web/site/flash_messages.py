@@ -202,10 +202,12 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "answer_not_saved": lazy("You’re signed in, but your answer isn’t saved yet. Send it again."),
     "answer_tried": lazy("We’re syncing your answer."),
     "nothing_to_sync": lazy("There’s nothing to sync right now."),
-    "choice_kept": lazy("Done. Your choice applies."),
+    "choice_kept": lazy("Saved. We use the version you chose."),
     "accounts_joined": lazy("Merged."),
     "not_joined": lazy("Your two accounts stay separate."),
-    "nothing_to_join": lazy("We found nothing for that address."),
+    "nothing_to_join": lazy(
+        "There’s nothing to merge for that address. If you expected something, check its spelling."
+    ),
     "email_changed": lazy("Saved. From now on, you sign in with this address."),
     "address_of_another_account": lazy(
         "That address belongs to another account. Merge the two first, then change your address."
