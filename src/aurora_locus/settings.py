@@ -38,8 +38,8 @@ class PdsSettings:
     process.
     """
 
-    hostname: str = setting("localhost", doc="Host name of this server; its did:web is the service DID.")
-    port: int = setting(3000, doc="Port to listen on; 0 picks a free one.")
+    hostname: str = setting("localhost", doc="Host name of this server. Its did:web is the service DID.")
+    port: int = setting(3000, doc="Port to listen on. 0: a free one.")
     bind_address: str = setting("127.0.0.1", doc="Address to listen on.")
     client_connections: int = setting(
         4_000, doc="Maximum number of client connections. Beyond it, idle ones are closed first.", minimum=16
@@ -47,18 +47,18 @@ class PdsSettings:
     client_connections_per_address: int = setting(
         0, doc="Maximum number of connections per address. 0: a quarter of all. Trusted proxies are exempt.", minimum=0
     )
-    public_url: str = setting("", doc="Public URL of this server; https outside of dev mode.")
+    public_url: str = setting("", doc="Public URL of this server. It is https outside of dev mode.")
     data_directory: Path = setting(Path("./data/pds"), doc="Folder for the SQLite file, blobs and keys.")
-    database_url: str = setting("", doc="postgresql://… or sqlite:///…; empty: pds.db in the data directory.")
+    database_url: str = setting("", doc="A postgresql://… or sqlite:///… URL. Empty: pds.db in the data directory.")
     database_connections: int = setting(
         CONNECTIONS,
         doc=(
-            "Maximum number of PostgreSQL connections per process; 4 more while other processes write the same "
+            "Maximum number of PostgreSQL connections per process, and 4 more while other processes write the same "
             "repositories."
         ),
         minimum=1,
     )
-    service_did: str = setting("", doc="DID of this server; empty: did:web of the host name.")
+    service_did: str = setting("", doc="DID of this server. Empty: did:web of the host name.")
     service_handle_domains: tuple[str, ...] = setting(
         (".test",),
         doc=(
@@ -89,7 +89,7 @@ class PdsSettings:
         Secret(""), doc="Key that signs session tokens. Empty: generated at first start, stored encrypted."
     )
     jwt_secret_previous: Secret = setting(
-        Secret(""), doc="The previous key. Its tokens stay valid; remove it 90 days after the change."
+        Secret(""), doc="The previous key. Its tokens stay valid. Remove it 90 days after the change."
     )
     plc_rotation_key_k256_private_key_hex: Secret = setting(
         Secret(""), doc="The server's PLC rotation key. Empty: generated at first start, stored encrypted."
@@ -100,7 +100,7 @@ class PdsSettings:
     )
     sealing_keys: Secret = setting(
         Secret(""),
-        doc="Keys (base64url, newest first) that encrypt secrets at rest; empty: sealing.key in the data directory.",
+        doc="Keys (base64url, newest first) that encrypt secrets at rest. Empty: sealing.key in the data directory.",
     )
     dev_mode: bool = setting(
         default=False, doc="Development: plain http, .test handles, everything served on loopback."
@@ -137,7 +137,7 @@ class PdsSettings:
     )
     blob_upload_limit: Bytes = setting(5 * 1024 * 1024, doc="Maximum size of a blob.")
     blob_quota: Bytes = setting(5 * 1024 * 1024 * 1024, doc="Maximum size of all blobs of one account.")
-    blob_grace: Seconds = setting(6 * 3600.0, doc="How long an upload waits for a record; at least an hour.")
+    blob_grace: Seconds = setting(6 * 3600.0, doc="How long an upload waits for a record, at least an hour.")
     import_limit: Bytes = setting(
         100_000_000, doc="Maximum size of a repository file for an import.", older_names=("PDS_MAX_REPO_IMPORT_SIZE",)
     )
@@ -162,14 +162,14 @@ class PdsSettings:
     firehose_buffer_frames: int = setting(10_000, doc="How far, in frames, a live subscriber may fall behind.")
     contact_email_address: str = setting("", doc="Address of the operator, shown at /, sign-in and describeServer.")
     email_smtp_url: Secret = setting(
-        Secret(""), doc="Mail server: smtp://user:password@host:port. Empty: none; a folder in dev mode."
+        Secret(""), doc="Mail server: smtp://user:password@host:port. Empty: none, or a folder in dev mode."
     )
     email_from_address: str = setting("", doc="Sender address of e-mails.")
     privacy_policy_url: str = setting("", doc="Privacy policy, linked from pages and in describeServer.")
     terms_of_service_url: str = setting("", doc="Terms of service, linked from pages and in describeServer.")
-    service_name: str = setting("", doc="Name of this server on its pages; empty: its host name.")
+    service_name: str = setting("", doc="Name of this server on its pages. Empty: its host name.")
     home_url: str = setting("", doc="Link of the name at the top of pages. Empty: the front page.")
-    support_url: str = setting("", doc="Where people find help; linked at the foot of pages.")
+    support_url: str = setting("", doc="Where people find help. Linked at the foot of pages.")
     logo_url: str = setting("", doc="https URL of the picture next to the name.")
     primary_color: str = setting("", doc="Colour of buttons and links, as #rrggbb. It is adjusted to be readable.")
     trusted_proxy_hops: int = setting(0, doc="Number of reverse proxies whose X-Forwarded-For is trusted.")

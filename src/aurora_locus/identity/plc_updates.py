@@ -254,7 +254,7 @@ async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: D
         return None
     if format_did_key(rotation_key.public) not in present.rotation_keys:
         raise Refused(
-            gettext_noop("This server's rotation key isn't among the identity's keys, so it can't sign for it.")
+            gettext_noop("This server’s rotation key isn’t among the identity’s keys, so it can’t sign for it.")
         )
     methods = {**present.verification_methods, ATPROTO_KEY: key}
     changed = replace(present, verification_methods=methods, prev=str(newest.cid), sig=None)

@@ -109,7 +109,7 @@ async def put(
     if not value or len(value.encode()) > MAX_VALUE_BYTES or not value.isprintable():
         raise InvalidInput(
             "value",
-            localizable("A label's value must have 1 to %(max_value_bytes)s bytes.", max_value_bytes=MAX_VALUE_BYTES),
+            localizable("A label’s value must have 1 to %(max_value_bytes)s bytes.", max_value_bytes=MAX_VALUE_BYTES),
         )
 
     def work(w: Writer) -> None:

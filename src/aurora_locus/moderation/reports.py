@@ -90,7 +90,7 @@ async def make(registry: Registry, by: Did, report: Mapping[str, Any]) -> PdsRep
     if len(tool) > MAX_TOOL_BYTES:
         raise InvalidInput(
             "modTool",
-            localizable("A tool's description can have up to %(max_tool_bytes)s bytes.", max_tool_bytes=MAX_TOOL_BYTES),
+            localizable("A tool’s description can have up to %(max_tool_bytes)s bytes.", max_tool_bytes=MAX_TOOL_BYTES),
         )
     values = {
         "reported_by": by,

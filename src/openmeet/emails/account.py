@@ -138,10 +138,11 @@ def _records(undeleted: Sequence[str]) -> str:
     """The records that are still on the person's account server, and how the person can delete them."""
     heading = ngettext(
         "Your account server still has this copy from this site. Until your account is deleted here, we keep "
-        "trying to delete the copy. After that, only you can: open its address in an app that shows what’s in your account, and delete it there.",
+        "trying to delete the copy. After that, only you can: open its address in an app that shows what’s in your "
+        "account, and delete it there.",
         "Your account server still has these copies from this site. Until your account is deleted here, we keep "
-        "trying to delete them. After that, only you can: open their addresses in an app that shows what’s in your account, and delete "
-        "them there.",
+        "trying to delete them. After that, only you can: open their addresses in an app that shows what’s in your "
+        "account, and delete them there.",
         len(undeleted),
     )
     more = len(undeleted) - MAX_LISTED

@@ -179,8 +179,8 @@ QUESTIONS: Final = (
                 "about it. In a series, each date goes on its own."
             ),
             lazy(
-                "You and your guests see the day on the page, and you can change your mind until then. Nothing is "
-                "deleted within a day after you changed the event."
+                "You and your guests see the day on the page, and you can change your mind until then. After you "
+                "change the event, nothing is deleted for at least a day."
             ),
             lazy(
                 "If the event is in other apps, it’s also deleted from your account, and the answers from your guests’ "
@@ -287,8 +287,8 @@ QUESTIONS: Final = (
         lazy("How do I take my data with me, or leave?"),
         (
             lazy(
-                "[Download everything you have here](/settings/data) as one file: events, answers, groups you own and chat messages. "
-                "It also tells you where your pictures are."
+                "[Download everything you have here](/settings/data) as one file: events, answers, groups you own and "
+                "chat messages. It also tells you where your pictures are."
             ),
             lazy(
                 "[Delete your account](/settings/delete): you’ll see what happens first, and nothing is deleted "
