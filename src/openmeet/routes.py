@@ -112,6 +112,7 @@ from openmeet.web.moderation import chat_pages as moderation_chat_pages
 from openmeet.web.moderation import pages as moderation_pages
 from openmeet.web.notifications import api as notifications_api
 from openmeet.web.notifications import pages as notifications_pages
+from openmeet.web.notifications import preference_pages as notification_preferences_pages
 from openmeet.web.photos import api as photos_api
 from openmeet.web.photos import pages as photos_pages
 from openmeet.web.profiles import api as profiles_api
@@ -196,6 +197,7 @@ def _account_pages() -> list[Route]:
         *matrix_pages.routes(),
         *tokens_pages.routes(),
         *notifications_pages.routes(),
+        *notification_preferences_pages.routes(),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The viewer's notifications, newest first, and marking them as read; and their topics, channels and times."""
+"""The viewer's notifications, newest first, with what they offer in place, and marking them as read."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,40 +12,38 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, InvalidInput, NotFound
-from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
+from groundwork.errors import InvalidInput
+from groundwork.http.forms import read_form
 from groundwork.ui.tones import tone_of
+from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.attendance.queries import counts as counts_of
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
+from openmeet.domain.host_tasks.decisions import group_requests
 from openmeet.domain.media.pictures import Size
-from openmeet.domain.notifications import email_links, notify, preferences, rules
+from openmeet.domain.notifications import notify
+from openmeet.domain.notifications.event_kinds import EVENT_CHANGED, INVITED, SEAT_OFFERED, NewAnswer
+from openmeet.domain.notifications.group_kinds import JOIN_REQUEST
 from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import (
-    BY_MAIL_ALONE,
-    Channel,
-    DeliveryHours,
     NotificationId,
     NotificationKind,
     NotificationReason,
-    NotificationTopic,
     SubjectType,
 )
 from openmeet.domain.notifications.queries import Notification, count_unread_by_kind
-from openmeet.domain.users.model import UserId, UserReason
-from openmeet.domain.users.queries import by_id, lock
-from openmeet.domain.validation import GeneralReason
+from openmeet.domain.page_paths import group_path
+from openmeet.domain.search import my_event_lists
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import by_id
 from openmeet.emails.notifications import content
-from openmeet.emails.notifications.content import NotificationBundle, NotificationLine
-from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import LazyText, gettext, lazy
-from openmeet.i18n.formatting import OFFERED_ZONES, ZONES
+from openmeet.emails.notifications.content import NEWS_SHOWN, NotificationBundle, NotificationLine
+from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.recurrence import wall_time
-from openmeet.web.api.etags import version_of_values
-from openmeet.web.events.asking_people import AskingList, return_path_of
-from openmeet.web.events.pending_decisions import WaitingRow, tasks_of, waiting_rows
+from openmeet.web.events.asking_people import AskingList, asking_by_event, asking_by_group, return_path_of
+from openmeet.web.events.pending_decisions import MAX_WAITING, WaitingRow, tasks_of, waiting_rows
 from openmeet.web.media.drawings import thumbnail
-from openmeet.web.notifications.requests import asking_by_bundle, is_decided_in, reply_row
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
@@ -54,9 +52,11 @@ from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.site.viewer import viewer_moderates
 
 PATH: Final = "/notifications"
-PREFERENCES_PATH = "/settings/notifications"
 
 _MAX_FACES: Final = 3
+
+# Kinds that are answered with buttons in the list.
+_ANSWERED_IN_PLACE: Final = (INVITED, SEAT_OFFERED, EVENT_CHANGED)
 
 _NEW: Final = lazy("New")
 _SINCE_YESTERDAY: Final = lazy("Since yesterday")
@@ -103,114 +103,6 @@ _EMPTY: Final = {
         lazy("Messages that mention you or were sent to you show up here."),
     ),
 }
-# One table row for each: the topic's label, and when a notification is sent.
-_TOPICS = (
-    (
-        lazy("Events you go to"),
-        (
-            (
-                NotificationTopic.CHANGES,
-                lazy("Changes"),
-                lazy("An event you answered is moved, cancelled, back on or deleted."),
-            ),
-            (
-                NotificationTopic.OWN_ANSWERS,
-                lazy("Your answers"),
-                lazy("You say you’re going, and we send the time, the place and a calendar entry."),
-            ),
-            (NotificationTopic.REMINDERS, lazy("Reminders"), lazy("The day before an event you’re going to.")),
-            (NotificationTopic.WAITLIST, lazy("Waitlist"), lazy("A place becomes free for you.")),
-            (
-                NotificationTopic.MESSAGES,
-                lazy("Messages"),
-                lazy("The host of an event that you answered writes to you."),
-            ),
-            (NotificationTopic.PHOTOS, lazy("Photos"), lazy("Somebody adds photos of an event that you were at.")),
-            (
-                NotificationTopic.MENTIONS,
-                lazy("Mentions"),
-                lazy("Somebody mentions your @name in one of your events or groups."),
-            ),
-        ),
-    ),
-    (
-        lazy("Chat"),
-        (
-            (
-                NotificationTopic.CHAT,
-                lazy("Mentions and replies"),
-                lazy("Somebody mentions you or replies to you in a chat."),
-            ),
-            (
-                NotificationTopic.DIRECT,
-                lazy("Questions"),
-                lazy("Somebody asks you as a host, a host answers you, or your co-hosts write."),
-            ),
-            (
-                NotificationTopic.ROOMS,
-                lazy("Unread messages"),
-                lazy("There are new messages in one of your chats."),
-            ),
-        ),
-    ),
-    (
-        lazy("What you host and run"),
-        (
-            (NotificationTopic.ANSWERS, lazy("Answers"), lazy("Somebody answers an event that you host.")),
-            (NotificationTopic.REQUESTS, lazy("Requests"), lazy("Somebody asks to join a group that you run.")),
-        ),
-    ),
-    (
-        lazy("Groups you’re in"),
-        (
-            (
-                NotificationTopic.GROUP_EVENTS,
-                lazy("Their events"),
-                lazy("A group that you’re in, or follow, has a new event."),
-            ),
-            (
-                NotificationTopic.ANNOUNCEMENTS,
-                lazy("Announcements"),
-                lazy("The organisers of a group you’re in write to all members."),
-            ),
-            (
-                NotificationTopic.MEMBERSHIP,
-                lazy("Your membership"),
-                lazy("Your request is answered, your role changes, or a group is offered to you."),
-            ),
-        ),
-    ),
-    (
-        lazy("What you follow"),
-        (
-            (NotificationTopic.NEW_DATES, lazy("New dates"), lazy("A series that you follow has a new date.")),
-            (NotificationTopic.HOSTS, lazy("People"), lazy("Somebody you follow has a new public event.")),
-            (
-                NotificationTopic.SEARCHES,
-                lazy("Searches"),
-                lazy("A new or changed event matches one of your saved searches."),
-            ),
-        ),
-    ),
-)
-# Hidden field with the version of the preferences that the form shows.
-_VERSION: Final = "version"
-_TopicRow = tuple[NotificationTopic, LazyText, LazyText]
-# The choices of one group of topics in words, by whether they are shown on this site, and how they are mailed.
-_STATES: Final = {
-    (True, "email"): lazy("On this site, and soon by e-mail"),
-    (True, "digest"): lazy("On this site, and in the daily e-mail"),
-    (True, ""): lazy("On this site"),
-    (False, "email"): lazy("Soon by e-mail"),
-    (False, "digest"): lazy("In the daily e-mail"),
-    (False, ""): lazy("Off"),
-}
-_MAIL = (("email", lazy("Soon")), ("digest", lazy("Daily")), ("", lazy("None")))
-_MAIL_CHOICES: Final = (
-    (Channel.EMAIL.value, lazy("E-mail soon")),
-    (Channel.DIGEST.value, lazy("E-mail daily")),
-    ("", lazy("No e-mail")),
-)
 
 
 def _filter_of(kind: NotificationKind[Any]) -> NotificationFilter:
@@ -262,9 +154,6 @@ def routes() -> list[Route]:
     return [
         Route(PATH, show, methods=["GET"]),
         Route(PATH, mark_read, methods=["POST"]),
-        Route(PREFERENCES_PATH, show_preferences, methods=["GET"]),
-        Route(PREFERENCES_PATH, save_preferences, methods=["POST"]),
-        Route(f"{PREFERENCES_PATH}/revoke-links", revoke_links, methods=["POST"]),
     ]
 
 
@@ -288,8 +177,8 @@ async def show(request: Request) -> Response:
             else []
         )
         above = [*(row.asking for row in waiting), *(task.asking for task in tasks)] if is_first else []
-        shown = [one for one in bundles if not is_decided_in(above, one)]
-        asking = await asking_by_bundle(reader, shown, caller.user_id)
+        shown = [one for one in bundles if not _is_decided_in(above, one)]
+        asking = await _asking_by_bundle(reader, shown, caller.user_id)
         pictures = await _event_pictures(reader, [one.newest for one in shown if one.headline.path])
         people = [line.person_id for one in shown for line in one.lines if line.person_id is not None]
         portraits = await portraits_of(reader, caller.user_id, people)
@@ -372,7 +261,7 @@ def _rows(
             one.newest.created_at,
             _line_avatars(one.lines, portraits),
             asking.get(one.newest.id),
-            reply_row(one, waiting),
+            _reply_row(one, waiting),
         )
         for one in bundles
     ]
@@ -390,110 +279,43 @@ async def _event_pictures(reader: Reader, news: Sequence[Notification]) -> dict[
     return {event.id: (thumbnail(event.content, Size.SMALL_SQUARE), tone_for(event.content)) for event in events}
 
 
-async def show_preferences(request: Request) -> Response:
-    caller = caller_of(request)
-    async with database_of(request).reader() as reader:
-        values = await _preference_values(reader, caller.user_id)
-    return await _preferences_page(request, FormState(values))
+def _is_request(notification: Notification) -> bool:
+    """Whether somebody asked to join an event."""
+    return isinstance(notification.payload, NewAnswer) and notification.payload.answer == AttendanceStatus.PENDING
 
 
-async def save_preferences(request: Request) -> Response:
-    caller = caller_of(request)
-    form = await read_form(request)
-    try:
-        hours = rules.check_hours(form, frozenset(ZONES))
-    except InvalidForm as wrong:
-        return await _preferences_page(request, form_with_problems(form, wrong), status=400)
-    async with database_of(request).transaction() as tx:
-        await lock(tx, caller.user_id)
-        current = await _preference_values(tx, caller.user_id)
-        outdated = outdated_form(form, current, UserReason.CHANGED_WHILE_OPEN, versions=(_VERSION,), label=_value_label)
-        is_changed = form.get(_VERSION, current[_VERSION]) != current[_VERSION]
-        if not (is_changed and outdated.others):
-            chosen = {topic: _channels(form, topic) for topic in NotificationTopic}
-            await notify.set_channels(tx, caller.user_id, chosen)
-            await notify.set_hours(tx, caller.user_id, hours)
-            return go(PREFERENCES_PATH, flash="notifications_saved")
-    return await _preferences_page(request, outdated, status=409)
+def _is_decided_in(above: Sequence[AskingList | None], bundle: NotificationBundle) -> bool:
+    """Whether it is about a request that one of these lists above the notifications has."""
+    if _is_request(bundle.newest):
+        return any(one is not None and one.key == bundle.newest.subject_id for one in above)
+    person = bundle.headline.person_id
+    return bundle.newest.kind is JOIN_REQUEST and any(one is not None and one.only(person) for one in above)
 
 
-async def revoke_links(request: Request) -> Response:
-    """Revoke the links in all e-mails sent so far."""
-    async with database_of(request).transaction() as tx:
-        await email_links.revoke_all(tx, caller_of(request).user_id)
-    return go(PREFERENCES_PATH, flash="links_revoked")
+async def _asking_by_bundle(
+    reader: Reader, bundles: Sequence[NotificationBundle], viewer: UserId
+) -> dict[NotificationId, AskingList]:
+    """The people to decide about for each bundle of requests, by its newest notification."""
+    asking: dict[NotificationId, AskingList] = {}
+    if of_events := {EventId(one.newest.subject_id): one.newest.id for one in bundles if _is_request(one.newest)}:
+        hosted = await my_event_lists.with_requests(reader, viewer, NEWS_SHOWN)
+        events = [event for event in hosted if event.id in of_events][:MAX_WAITING]
+        counts = await counts_of(reader, [event.id for event in events])
+        numbers = {event_id: one.pending_rsvps for event_id, one in counts.items()}
+        lists = await asking_by_event(reader, events, viewer, numbers)
+        asking |= {of_events[event_id]: one for event_id, one in lists.items()}
+    if of_groups := [one for one in bundles if one.newest.kind is JOIN_REQUEST]:
+        lists_by_group = await asking_by_group(reader, await group_requests(reader, viewer), viewer)
+        for bundle in of_groups:
+            alone = (one.only(bundle.headline.person_id) for one in lists_by_group.values())
+            slug = bundle.headline.slug
+            if found := next((one for one in alone if one and one.path == f"{group_path(slug)}/requests"), None):
+                asking[bundle.newest.id] = found
+    return asking
 
 
-def _channels(form: dict[str, str], topic: NotificationTopic) -> frozenset[Channel]:
-    mail = form.get(f"{topic}_mail", "")
-    channels = {channel for channel in (Channel.EMAIL, Channel.DIGEST) if channel.value == mail}
-    return frozenset(channels | ({Channel.IN_APP} if f"{topic}_in_app" in form else set()))
-
-
-async def _preference_values(reader: Reader, user_id: UserId) -> dict[str, str]:
-    """The form's values. Raises NotFound if there is no such user."""
-    hours = await preferences.hours(reader, user_id)
-    if hours is None:
-        raise NotFound(GeneralReason.NO_SUCH_PERSON)
-    values = _hours_values(hours) | _choice_values(await preferences.of_person(reader, user_id))
-    return {**values, _VERSION: version_of_values(values)}
-
-
-def _choice_values(channels_by_topic: dict[NotificationTopic, frozenset[Channel]]) -> dict[str, str]:
-    values = {}
-    for topic, channels in channels_by_topic.items():
-        values[f"{topic}_mail"] = next((one.value for one in (Channel.EMAIL, Channel.DIGEST) if one in channels), "")
-        if topic not in BY_MAIL_ALONE:
-            values[f"{topic}_in_app"] = "on" if Channel.IN_APP in channels else ""
-    return values
-
-
-def _hours_values(hours: DeliveryHours) -> dict[str, str]:
-    start, end = (one.isoformat("minutes") for one in hours.quiet) if hours.quiet else ("", "")
-    return {
-        "time_zone": hours.time_zone,
-        "quiet_from": start,
-        "quiet_until": end,
-        "digest_hour": str(hours.digest_hour),
-    }
-
-
-def _value_label(name: str, text: str) -> str:
-    if name == f"{NotificationTopic.WEEK}_mail":
-        return gettext("On") if text else gettext("Off")
-    if name.endswith("_in_app"):
-        return gettext("on the page") if text else gettext("not on the page")
-    if name.endswith("_mail"):
-        return gettext("by e-mail: %(when)s", when=str(dict(_MAIL)[text]).lower())
-    return text.replace("_", " ") if name == "time_zone" else text
-
-
-def _topic_fields(rows: Sequence[_TopicRow]) -> list[str]:
-    """The names of the form's fields about these topics."""
-    return [f"{topic}_{channel}" for topic, *_ in rows for channel in ("in_app", "mail")]
-
-
-def _state_of(form_state: FormState, rows: Sequence[_TopicRow]) -> str:
-    """What is chosen for all of these topics."""
-    sites = {bool(form_state.value(f"{topic}_in_app")) for topic, *_ in rows if topic not in BY_MAIL_ALONE}
-    mails = {form_state.value(f"{topic}_mail") for topic, *_ in rows}
-    state = (sites == {True}, next(iter(mails)))
-    if len(sites) > 1 or len(mails) > 1 or state not in _STATES:
-        return gettext("Different for each")
-    return str(_STATES[state])
-
-
-async def _preferences_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    async with database_of(request).reader() as reader:
-        user = await by_id(reader, caller_of(request).user_id)
-    context = {
-        "typed": form_state,
-        "topics": [(heading, rows, _topic_fields(rows), _state_of(form_state, rows)) for heading, rows in _TOPICS],
-        "mail": _MAIL_CHOICES,
-        "hours": [("", gettext("Not set")), *((f"{hour:02}:00", formatting.full_hour(hour)) for hour in range(24))],
-        "by_mail_alone": BY_MAIL_ALONE,
-        "week_hour": rules.WEEK_BEGINS_AT.hour,
-        "zones": OFFERED_ZONES,
-        "email": user.email if user else None,
-    }
-    return page(request, "notifications/settings.html", context, status=status)
+def _reply_row(bundle: NotificationBundle, waiting: Sequence[WaitingRow]) -> WaitingRow | None:
+    """The row with the buttons to answer the event that the notification is about; None if there is nothing to answer."""
+    if bundle.newest.kind not in _ANSWERED_IN_PLACE:
+        return None
+    return next((one for one in waiting if one.card.slug == bundle.headline.slug and one.buttons), None)
