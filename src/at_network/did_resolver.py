@@ -23,6 +23,8 @@ MAX_DOCUMENT_BYTES = 64 * 1024
 # Each key, service and list is one.
 MAX_DOCUMENT_CONTAINERS = 1_024
 TIMEOUT_SECONDS = 3.0
+# How the reference directory begins its message about a tombstone.
+_TOMBSTONE = "DID not available"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,25 @@ def did_url(did: Did, directory_url: str) -> str:
     return f"{scheme}://{host}/.well-known/did.json"
 
 
+def is_tombstone(response: HttpResponse) -> bool:
+    """Whether a response of the directory says that the identity was closed. The specification answers 410. The reference
+    directory answers 404, as for an unknown identity, and names no error: only its message differs.
+    """
+    if response.status != HTTPStatus.NOT_FOUND:
+        return response.status == HTTPStatus.GONE
+    return message_of(response).startswith(_TOMBSTONE)
+
+
+def message_of(response: HttpResponse) -> str:
+    """The member ``message`` of a response in JSON; empty if there is none."""
+    try:
+        body = response.json()
+    except RemoteFailed:
+        return ""
+    message = body.get("message") if isinstance(body, dict) else None
+    return message if isinstance(message, str) else ""
+
+
 def _parse(did: Did, response: HttpResponse) -> DidDocument:
     try:
         return parse_did_document(response.json(max_containers=MAX_DOCUMENT_CONTAINERS), did)
@@ -165,8 +186,7 @@ def _unreadable(sentence: str, response: HttpResponse) -> RemoteFailed:
 
 
 def _absent(did: Did, response: HttpResponse) -> NotFound:
-    # The specification answers 410 for a tombstone; the reference directory answers 404 with this message.
-    if response.status == HTTPStatus.GONE or b"DID not available" in response.body:
+    if is_tombstone(response):
         return NotFound(f"The identity {did} has been closed.", name="DidDeactivated")
     return NotFound(f"There is no identity {did}.", name="DidNotFound")
 

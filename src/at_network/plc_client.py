@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from at_network.did_resolver import MAX_DOCUMENT_BYTES
+from at_network.did_resolver import MAX_DOCUMENT_BYTES, is_tombstone, message_of
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import DidDocument, parse_did_document
@@ -104,9 +104,7 @@ class PlcClient:
         response = await self._http.get(
             self.directory_url + path, timeout_seconds=self._timeout_seconds, max_bytes=max_bytes
         )
-        if response.status == HTTPStatus.GONE or (
-            response.status == HTTPStatus.NOT_FOUND and b"DID not available" in response.body
-        ):
+        if is_tombstone(response):
             raise NotFound("This identity has been closed.", name="DidDeactivated")
         if response.status == HTTPStatus.NOT_FOUND:
             raise NotFound("The directory does not know this identity.", name="DidNotFound")
@@ -115,7 +113,7 @@ class PlcClient:
     def _expect_taken(self, response: HttpResponse) -> None:
         if response.is_ok:
             return
-        words = _message(response)
+        words = message_of(response)[:MAX_SENTENCE]
         sentence = f"The directory says: {words or 'it cannot accept the operation'}"
         match response.status:
             case HTTPStatus.CONFLICT:
@@ -146,13 +144,3 @@ class PlcClient:
     @property
     def _host(self) -> str:
         return urlsplit(self.directory_url).hostname or ""
-
-
-def _message(response: HttpResponse) -> str:
-    """Return what the directory says about an operation that it refused; empty if it says nothing."""
-    try:
-        body = response.json()
-    except RemoteFailed:
-        return ""
-    message = body.get("message") if isinstance(body, dict) else None
-    return message[:MAX_SENTENCE] if isinstance(message, str) else ""

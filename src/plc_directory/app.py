@@ -23,7 +23,7 @@ from groundwork.database.durable_write import write_durably
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
-from groundwork.errors import InvalidInput, NotFound
+from groundwork.errors import Gone, InvalidInput, NotFound
 from groundwork.http.application import Application
 from groundwork.http.cors import Cors
 from groundwork.http.faults import Fault
@@ -162,7 +162,7 @@ async def _present(request: Request) -> tuple[Did, PlcOperation]:
     did, log = await _registered(request)
     operation = plc_log.current(log)
     if operation is None:
-        raise NotFound(f"DID not available: {did}")
+        raise Gone(f"DID not available: {did}")
     return did, operation
 
 

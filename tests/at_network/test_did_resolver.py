@@ -64,6 +64,8 @@ async def test_did_plc_is_resolved(resolver):
     ("answer", "name"),
     [
         (lambda: web.json_response({"message": "DID not registered"}, status=404), "DidNotFound"),
+        (lambda: web.json_response({"message": "DID not registered: DID not available"}, status=404), "DidNotFound"),
+        (lambda: web.Response(text="DID not available", status=404), "DidNotFound"),
         (lambda: web.json_response({"message": f"DID not available: {DID}"}, status=404), "DidDeactivated"),
         (lambda: web.Response(status=410), "DidDeactivated"),
     ],

@@ -141,7 +141,7 @@ async def test_tombstone_ends_an_identity(directory: Client) -> None:
     await directory.post(did, first)
     end = plc_operation.sign(Tombstone(str(plc_operation.cid_of(first))), key_named("high"))
     assert (await directory.post(did, end)).status_code == 200
-    assert (await directory.http.get(f"/{did}")).status_code == 404
+    assert (await directory.http.get(f"/{did}")).status_code == 410
     assert (await directory.http.get(f"/{did}/log/last")).json()["type"] == "plc_tombstone"
 
 
