@@ -113,10 +113,10 @@ class _ScheduledTasks:
 
     async def _delete_expired_sessions(self) -> None:
         db = self.registry.db
-        await db.write(sweep_browsers)
+        await sweep_browsers(db)
         await db.write(passkeys.sweep)
         await db.write(operator_sessions.sweep)
-        await db.write(sessions.sweep)
+        await sessions.sweep(db)
 
     async def _delete_expired_tokens(self) -> None:
         db = self.registry.db

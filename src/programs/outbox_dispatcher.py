@@ -23,6 +23,7 @@ from openmeet.domain.attendance.reevaluation import FORMER_MEMBERS_OF_GROUP
 from openmeet.domain.attendance.tasks import fill_seats_handler
 from openmeet.domain.chat.notify import chat_notification_handler
 from openmeet.domain.events.publication import EVENTS_OF_GROUP, LISTED_BY_GROUP
+from openmeet.domain.events.record_changes import HELD_IN_GROUP
 from openmeet.domain.groups.announcements import GROUP_MEMBERS
 from openmeet.domain.groups.publication import MEMBERS_OF_GROUP
 from openmeet.domain.moderation_effects.actions import DATES_OF_SERIES, blocked_person_handler
@@ -57,6 +58,7 @@ from openmeet.network.repositories.custodial import CustodialPds, custodial_acco
 from openmeet.outbox.bulk_changes import bulk_change_handler
 from openmeet.outbox.emails import OutgoingEmail, Sender, email_handler
 from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publication_rechecks import ALL_OF_KIND, ALL_OF_PERSON, UNPUBLISHED_OF_PERSON
 from openmeet.web.webhooks.payloads import webhook_view
 from programs.matrix_bridge import matrix_deliveries, open_bridge, read_until_stopped
 from programs.person_erasing import erasing_of
@@ -74,14 +76,18 @@ AUDIENCES: Final[tuple[FanOutAudience[Any, Any], ...]] = (
 )
 # The changes that follow from the change of one row and can be too many for one transaction.
 BULK_CHANGES: Final = (
+    ALL_OF_KIND,
+    ALL_OF_PERSON,
     DATES_OF_SERIES,
     EVENTS_OF_GROUP,
     FORMER_MEMBERS_OF_GROUP,
+    HELD_IN_GROUP,
     LISTED_BY_GROUP,
     MEMBERS_OF_GROUP,
     RSVPS_OF_EVENT,
     RSVPS_OF_GROUP,
     SERIES_OF_GROUP,
+    UNPUBLISHED_OF_PERSON,
 )
 
 

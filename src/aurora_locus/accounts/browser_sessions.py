@@ -19,7 +19,8 @@ from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts.account_requests import UnannouncedReason
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import DAY, MINUTE, Instant
-from groundwork.database.transaction import Reader, Row, Writer
+from groundwork.database.pages import change_in_pages, delete_some
+from groundwork.database.transaction import Database, Reader, Row, Transaction, Writer
 from groundwork.errors import NotSignedIn
 from groundwork.token_hash import hash_token
 
@@ -84,11 +85,9 @@ _VALID_AFTER = "select tokens_valid_after from accounts where did = :did"
 _END = "delete from browser_sign_ins where id_hash = :id_hash and did = :did"
 _END_BROWSER = "delete from browsers where id_hash = :id_hash"
 _END_ACCOUNT = "delete from browser_sign_ins where did = :did"
-_SWEEP_SIGN_INS = "delete from browser_sign_ins where signed_in_at <= :remembered_after"
-_SWEEP_BROWSERS = """
-    delete from browsers where rotated_at <= :ephemeral_after
-       and not exists (select 1 from browser_sign_ins s where s.id_hash = browsers.id_hash and s.is_remembered = 1)
-"""
+_IS_OVER = "signed_in_at <= :remembered_after"
+_IS_UNUSED = """rotated_at <= :ephemeral_after
+       and not exists (select 1 from browser_sign_ins s where s.id_hash = browsers.id_hash and s.is_remembered = 1)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,11 +252,17 @@ def end_all(w: Writer, did: Did) -> None:
     w.execute(_END_ACCOUNT, did=did)
 
 
-def sweep(w: Writer) -> int:
-    """Delete expired browsers and return how many."""
-    limits = _limits(w.now)
-    w.execute(_SWEEP_SIGN_INS, remembered_after=limits["remembered_after"])
-    return w.execute(_SWEEP_BROWSERS, ephemeral_after=limits["ephemeral_after"])
+async def sweep(db: Database) -> int:
+    """Delete expired sign-ins and browsers, in pages, and return how many browsers."""
+
+    async def delete_sign_ins(tx: Transaction) -> int:
+        return await delete_some(tx, "browser_sign_ins", _IS_OVER, remembered_after=tx.now - REMEMBERED)
+
+    async def delete_browsers(tx: Transaction) -> int:
+        return await delete_some(tx, "browsers", _IS_UNUSED, ephemeral_after=tx.now - EPHEMERAL)
+
+    await change_in_pages(db, delete_sign_ins)
+    return await change_in_pages(db, delete_browsers)
 
 
 def _limits(now: Instant) -> dict[str, int]:

@@ -17,6 +17,7 @@ from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.session_tokens import REFRESH_LIFETIME, SessionTokenSigner
 from aurora_locus.repository.model import OF_THE_HOST
 from groundwork.clock import HOUR, Instant
+from groundwork.database.pages import change_in_pages, delete_some
 from groundwork.database.transaction import Database, Reader, Writer
 from groundwork.errors import NotSignedIn
 
@@ -58,7 +59,6 @@ _OPEN = """
 """
 _DELETE_ALL = "delete from sessions where did = :did"
 _VALID_AFTER = "select tokens_valid_after from accounts where did = :did"
-_DELETE_EXPIRED = "delete from sessions where expires_at <= :now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +230,9 @@ def end_all(w: Writer, did: Did) -> None:
     browser_sessions.end_all(w, did)
 
 
-def sweep(w: Writer) -> int:
-    """Delete expired sessions; returns how many."""
-    return w.execute(_DELETE_EXPIRED, now=w.now)
+async def sweep(db: Database) -> int:
+    """Delete expired sessions, in pages; returns how many."""
+    return await change_in_pages(db, lambda tx: delete_some(tx, "sessions", "expires_at <= :now", now=tx.now))
 
 
 def _issued_at(w: Writer, did: Did) -> Instant:

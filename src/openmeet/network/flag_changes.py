@@ -14,7 +14,7 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.i18n.markdown import one_line
 from openmeet.network.firehose import tenant_interests
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.outbox import publications
+from openmeet.outbox import publication_rechecks, publications
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind
 
@@ -84,7 +84,7 @@ async def switch(
         await publications.make_due_after_flag_on(tx, _OUT[flag])
     if flag is Flag.NATIVE_RECURRENCE:
         # Events that represent their series now carry the rule, or no longer carry it.
-        await publications.make_kind_due(tx, PublicationKind.EVENT)
+        await publication_rechecks.make_kind_due(tx, PublicationKind.EVENT)
     if is_on and flag is Flag.SERIES_LEXICON:
         await enqueue_series(tx)
     if is_on and flag is Flag.DETECTION:
@@ -92,7 +92,7 @@ async def switch(
         # The revisions of these jobs are times (``enqueue_detection``). One of a later interval is due soon anyway.
         await jobs.enqueue_selected(tx, JobKind.DETECT_FOREIGN_SERIES, ALL_STRANGERS, int(tx.now))
     for kind in _WAITING.get(flag, ()) if is_on else ():
-        await publications.make_kind_due(tx, kind)
+        await publication_rechecks.make_kind_due(tx, kind)
     if is_on and flag in _IN:
         await jobs.enqueue_again_selected(tx, JobKind.BACKFILL, KNOWN_REPOSITORIES)
         # ``followed`` includes DIDs known here; each is enqueued once.
@@ -103,7 +103,7 @@ async def switch(
 async def enqueue_series(tx: Transaction) -> int:
     """Enqueue every series made here for publication, including those older than series records; return their number."""
     await publications.enqueue_selected(tx, kind=PublicationKind.SERIES, subselect=OWN_SERIES)
-    await publications.make_kind_due(tx, PublicationKind.SERIES)
-    await publications.make_kind_due(tx, PublicationKind.SUPERSEDED_SERIES)
+    await publication_rechecks.make_kind_due(tx, PublicationKind.SERIES)
+    await publication_rechecks.make_kind_due(tx, PublicationKind.SUPERSEDED_SERIES)
     row = await tx.fetch_one(COUNT_OWN_SERIES)
     return int(row["n"]) if row else 0

@@ -7,13 +7,14 @@ is changed by
 - ``leased_publications``: the publisher sends or retracts the record,
 - ``ingested_changes``: ingestion has read a version or a deletion of the record,
 - ``publication_moves``: the record gets another repository or subject, or is found again,
-- ``publication_withdrawals``: its owner no longer wants it published.
+- ``publication_withdrawals``: its owner no longer wants it published,
+- ``publication_rechecks``: something changed that the decisions about all records of a person, or of a kind, depend on.
 
 ``publication_queries`` finds single publications, ``publication_status`` describes them for pages and metrics, and
 ``reasons`` says why a record is not published. ``in_flight`` has the writes whose outcome is unknown,
 ``superseded_records`` the records in repositories of earlier owners. ``bulk_changes`` makes any number of publications
-due. ``emails`` has the e-mail jobs,
-``email_suppressions`` the addresses that get no more e-mails, ``address_keys`` the keys of hashed addresses.
+due. ``emails`` has the e-mail jobs, ``email_suppressions`` the addresses that get no more e-mails, ``address_keys`` the
+keys of hashed addresses.
 
 A record that exists becomes that of a publication, or its version the base of one, by the function for the case:
 

@@ -193,39 +193,24 @@ _RETRY_NOW = f"""
             or (state in ('sending', 'retracted') and was_deleted_elsewhere = 1))
 """
 
-_DUE_OR_RECHECK = f"""state = case when {MAYBE_LEASED} then state else 'due' end,
+DUE_OR_RECHECK = f"""state = case when {MAYBE_LEASED} then state else 'due' end,
            due_at = case when {MAYBE_LEASED} then due_at else :now end,
            changed_at = case when {MAYBE_LEASED} then changed_at else :now end,
            awaited_server = null, {RECHECK_IF_LEASED}"""
 
-_MAKE_UNPUBLISHED_DUE = f"""
-    update publications
-       set {_DUE_OR_RECHECK},
-           attempts = case when {MAYBE_LEASED} then attempts else 0 end, reason = case when {MAYBE_LEASED} then reason
-               else '' end
-     where user_id = :user_id
-       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {MAYBE_LEASED}
-           or (state = 'retracted' and was_deleted_elsewhere = 0))
-"""
-
 # Rows that were decided, and might be decided otherwise now.
-_DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED}
+DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED}
             or (state = 'retracted' and was_deleted_elsewhere = 0)
             or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
 _MAKE_DUE_TEMPLATE = f"""
-    update publications set {_DUE_OR_RECHECK}, writes = case when cast(:resets_write_count as integer) = 1 then 0
+    update publications set {DUE_OR_RECHECK}, writes = case when cast(:resets_write_count as integer) = 1 then 0
         else writes end
-     where kind = :kind and subject_id {{}} and {_DECIDED}
+     where kind = :kind and subject_id {{}} and {DECIDED}
 """
 _MAKE_DUE = _MAKE_DUE_TEMPLATE.format("in :subject_ids")
 _RECHECK_LEASED: Final = f"""
     update publications set needs_recheck = 1
      where leased_until is not null and {MAYBE_LEASED} and kind = :kind and subject_id
-"""
-_MAKE_ALL_DUE_OF = f"update publications set {_DUE_OR_RECHECK} where user_id = :user_id and {_DECIDED}"
-_MAKE_KIND_DUE = f"""
-    update publications set {_DUE_OR_RECHECK}
-     where kind = :kind and (state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED})
 """
 _MAKE_DUE_AFTER_FLAG_ON: Final = f"""
     update publications
@@ -233,7 +218,7 @@ _MAKE_DUE_AFTER_FLAG_ON: Final = f"""
      where kind in :kinds and ((state = 'retrying' and reason = :reason) or {MAYBE_LEASED})
 """
 _MAKE_DUE_AFTER_ACCOUNT_READ: Final = f"""
-    update publications set {_DUE_OR_RECHECK} where user_id = :user_id and kind = :kind
+    update publications set {DUE_OR_RECHECK} where user_id = :user_id and kind = :kind
         and (state = 'waiting' or {MAYBE_LEASED})
 """
 _URIS_OF_SUPERSEDED = "select uri from superseded_records where kind = :subject_kind and subject_id in"
@@ -409,14 +394,6 @@ async def forget_deletion_elsewhere(tx: Transaction, *, kind: PublicationKind, s
     )
 
 
-async def make_unpublished_due_of(tx: Transaction, user_id: str) -> int:
-    """Make a person's unpublished records due, because they consented, connected an account, signed in again or are no
-    longer hidden.
-    """
-    tx.after_commit(wake_dispatchers)
-    return await tx.execute(_MAKE_UNPUBLISHED_DUE, user_id=user_id, now=tx.now)
-
-
 async def make_due(
     tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str], resets_write_count: bool = False
 ) -> None:
@@ -439,18 +416,6 @@ async def recheck_leased(tx: Transaction, *, kind: PublicationKind, subselect: s
     ``make_due``. Few are leased at a time. ``subselect``: a trusted subselect of their subject ids.
     """
     await tx.execute(f"{_RECHECK_LEASED} in ({subselect})", kind=kind, **parameters)
-
-
-async def make_all_due_of(tx: Transaction, user_id: str) -> None:
-    """Make all publications of a person due, because their publishing settings changed."""
-    tx.after_commit(wake_dispatchers)
-    await tx.execute(_MAKE_ALL_DUE_OF, user_id=user_id, now=tx.now)
-
-
-async def make_kind_due(tx: Transaction, kind: PublicationKind) -> None:
-    """Make all publications of a kind due, because a flag was switched on which the decision or the record depends."""
-    tx.after_commit(wake_dispatchers)
-    await tx.execute(_MAKE_KIND_DUE, kind=kind, now=tx.now)
 
 
 async def make_due_after_flag_on(tx: Transaction, kind: PublicationKind) -> int:

@@ -10,7 +10,7 @@ from openmeet.feature_flags.flags import Flag, switches
 from openmeet.i18n.formatting import weekday
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.flag_changes import enqueue_series
-from openmeet.outbox import publications
+from openmeet.outbox import publication_rechecks
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.describe import describe
@@ -39,7 +39,7 @@ def publish(tenant: str, settings_file: Path | None) -> None:
             if not {Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE} & on.on:
                 raise Refused("Switch on series-lexicon or native-recurrence first: openmeet flags on series-lexicon")
             number = await enqueue_series(tx)
-            await publications.make_kind_due(tx, PublicationKind.EVENT)
+            await publication_rechecks.make_kind_due(tx, PublicationKind.EVENT)
         say(f"{with_count(number, 'series', 'series')} checked; the publisher writes what differs.")
 
     run_on_platform(settings_file, tenant, act)

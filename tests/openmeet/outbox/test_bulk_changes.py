@@ -1,6 +1,7 @@
 """A change of a group, event or series that concerns many records: no transaction makes many of them due."""
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -16,14 +17,16 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, group_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import record_changes
 from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import Group, GroupVisibility
 from openmeet.domain.users.model import Caller
-from openmeet.outbox import bulk_changes
+from openmeet.outbox import bulk_changes, publication_rechecks
 from openmeet.outbox.bulk_changes import bulk_change_handler
 from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind
 from programs.outbox_dispatcher import BULK_CHANGES
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import add_member, group_by
@@ -159,6 +162,95 @@ async def test_the_rsvps_of_a_large_event_become_due_in_pages(db: Database) -> N
         assert "rsvp" not in await _left(db)
         largest.append((counting.most_statements, counting.most_changed))
     assert largest[0] == largest[1]
+
+
+async def _own_records(tx: Transaction, number: int, state: str = "published") -> Caller:
+    """A person with this number of published records, and of records in this state."""
+    ben = await person(tx, f"Ben {number} {state}")
+    await tx.execute("delete from publications")
+    await tx.execute("delete from outbox_jobs")
+    await tx.execute_many(
+        "insert into publications (subject_id, kind, user_id, state, revision, due_at, edited_at, changed_at)"
+        " values (:subject, :kind, :user_id, :state, 1, 1, 1, 1)",
+        [
+            {"subject": f"{one}", "kind": kind, "user_id": ben.user_id, "state": as_stored}
+            for one in range(number)
+            for kind, as_stored in (("rsvp", "published"), ("event", state))
+        ],
+    )
+    return ben
+
+
+async def _states(db: Database) -> set[tuple[str, str]]:
+    async with db.reader() as reader:
+        return {(row["kind"], row["state"]) for row in await reader.fetch("select kind, state from publications")}
+
+
+@pytest.mark.parametrize(
+    ("change", "before", "after"),
+    [
+        (
+            lambda tx, ben: publication_rechecks.make_all_due_of(tx, ben.user_id),
+            "withheld",
+            {("rsvp", "due"), ("event", "due")},
+        ),
+        (
+            lambda tx, ben: publication_rechecks.make_unpublished_due_of(tx, ben.user_id),
+            "blocked",
+            {("rsvp", "published"), ("event", "due")},
+        ),
+        (
+            lambda tx, _: publication_rechecks.make_kind_due(tx, PublicationKind.EVENT),
+            "waiting",
+            {("rsvp", "published"), ("event", "due")},
+        ),
+    ],
+)
+async def test_the_records_of_a_person_and_of_a_kind_become_due_in_pages(
+    db: Database,
+    change: Callable[[Transaction, Caller], Awaitable[None]],
+    before: str,
+    after: set[tuple[str, str]],
+) -> None:
+    """The same records become due, however many there are, and no transaction grows with them."""
+    largest: list[tuple[int, ...]] = []
+    for number in (FEW, MANY):
+        async with db.transaction() as tx:
+            ben = await _own_records(tx, number, before)
+        async with db.transaction() as tx:
+            deciding = StatementCounter(tx)
+            await change(deciding, ben)
+        assert ("event", before) in await _states(db)
+        counting = CountingDatabase(db)
+        await _run_jobs(counting)
+        assert await _states(db) == after
+        largest.append((deciding.statements, deciding.changed, counting.most_statements, counting.most_changed))
+    assert largest[0] == largest[1]
+
+
+async def test_a_handler_decides_again_although_a_job_makes_the_records_due(db: Database) -> None:
+    """The record that is being sent is marked in the transaction of the change."""
+    async with db.transaction() as tx:
+        ben = await _own_records(tx, MANY)
+        await tx.execute("update publications set state = 'sending', leased_until = 2 where subject_id = '0'")
+    async with db.transaction() as tx:
+        await publication_rechecks.make_all_due_of(tx, ben.user_id)
+    async with db.reader() as reader:
+        marked = await reader.fetch("select kind from publications where needs_recheck = 1 order by kind")
+    assert [row["kind"] for row in marked] == ["event", "rsvp"]
+
+
+async def test_the_held_events_of_a_group_are_shown_in_pages(db: Database) -> None:
+    async with db.transaction() as tx:
+        _, group, _ = await _group_of(tx, MANY)
+        await tx.execute("update events set is_held = 1")
+    async with db.transaction() as tx:
+        await record_changes.release_in_group(tx, group.id)
+    counting = CountingDatabase(db)
+    await _run_jobs(counting)
+    async with db.reader() as reader:
+        assert await reader.fetch("select id from events where is_held = 1") == []
+    assert len(counting.transactions) > MANY // AT_ONCE, "one for each page"
 
 
 def test_the_job_knows_every_bulk_change() -> None:

@@ -15,6 +15,7 @@ from openmeet.outbox import (
     leased_publications,
     publication_moves,
     publication_queries,
+    publication_rechecks,
     publication_status,
     publication_withdrawals,
     publications,
@@ -35,10 +36,10 @@ Outcome = Callable[[Transaction, Publication], Awaitable[object]]
 
 CHANGES: dict[str, Change] = {
     "of it": lambda tx, _: publications.make_due(tx, kind=KIND, subject_ids=["e"]),
-    "of all of a person": publications.make_all_due_of,
-    "of all of a kind": lambda tx, _: publications.make_kind_due(tx, KIND),
+    "of all of a person": publication_rechecks.make_all_due_of,
+    "of all of a kind": lambda tx, _: publication_rechecks.make_kind_due(tx, KIND),
     "a selection": lambda tx, _: publications.recheck_leased(tx, kind=KIND, subselect="select 'e'"),
-    "a new yes": publications.make_unpublished_due_of,
+    "a new yes": publication_rechecks.make_unpublished_due_of,
     "read": lambda tx, user_id: publications.make_due_after_account_read(tx, user_id, KIND),
     "switched on": lambda tx, _: publications.make_due_after_flag_on(tx, KIND),
     "withdrawn": lambda tx, _: publication_withdrawals.withdraw(tx, kind=KIND, subject_id="e"),
@@ -154,7 +155,7 @@ async def test_nothing_is_checked_twice(database: Database, result: str):
     """The mark belongs to one lease. The next publisher decides from the current state, and no further check is queued."""
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
-        await publications.make_all_due_of(tx, user_id)
+        await publication_rechecks.make_all_due_of(tx, user_id)
         await RESULTS[result](tx, held)
     again = await _leased_again(database)
     assert again is not None
@@ -167,7 +168,7 @@ async def test_a_failed_try_is_not_repeated_early(database: Database):
     """If the server is down, a change does not cause an earlier retry. The next retry reads the current state anyway."""
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
-        await publications.make_all_due_of(tx, user_id)
+        await publication_rechecks.make_all_due_of(tx, user_id)
         assert await leased_publications.end_lease(
             tx, held, PublicationState.RETRYING, due_at=tx.now + MINUTE, is_failure=True
         )

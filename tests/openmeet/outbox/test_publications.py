@@ -16,6 +16,7 @@ from openmeet.outbox import (
     leased_publications,
     publication_moves,
     publication_queries,
+    publication_rechecks,
     publication_status,
     publication_withdrawals,
     publications,
@@ -407,7 +408,7 @@ async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase)
             tx, RecordVersion(URI, "r", "c", b""), kind=PublicationKind.EVENT, subject_id="e"
         )
         await publications.retry_now(tx, kind=PublicationKind.EVENT, subject_id="e")
-        await publications.make_unpublished_due_of(tx, user_id)
+        await publication_rechecks.make_unpublished_due_of(tx, user_id)
         await publications.make_due(tx, kind=PublicationKind.RSVP, subject_ids=["a", "b"])
         await publication_withdrawals.withdraw_all_of(tx, user_id)
         await publication_withdrawals.undo_withdrawals_of(tx, user_id)

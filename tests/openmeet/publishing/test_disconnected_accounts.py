@@ -19,7 +19,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.sign_in import sign_in_with_password
-from openmeet.outbox import in_flight, publication_withdrawals, publications
+from openmeet.outbox import in_flight, publication_rechecks, publication_withdrawals, publications
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publications import PublicationKind, PublicationState, SubjectRevision
 from openmeet.outbox.reasons import RecordStatus
@@ -115,7 +115,7 @@ async def test_records_of_a_disconnected_account_are_not_changed(deployment: Dep
     async def looked_at_again() -> None:
         async with deployment.db.transaction() as tx:
             for kind in PublicationKind:
-                await publications.make_kind_due(tx, kind)
+                await publication_rechecks.make_kind_due(tx, kind)
 
     async def edited() -> None:
         async with deployment.db.transaction() as tx:
@@ -129,7 +129,7 @@ async def test_records_of_a_disconnected_account_are_not_changed(deployment: Dep
     async def taken_back() -> None:
         async with deployment.db.transaction() as tx:
             await actions.withdraw(tx, cleo.user_id)
-            await publications.make_unpublished_due_of(tx, cleo.user_id)
+            await publication_rechecks.make_unpublished_due_of(tx, cleo.user_id)
 
     async def vanished() -> None:
         async with deployment.db.transaction() as tx:

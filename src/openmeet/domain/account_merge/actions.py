@@ -21,7 +21,7 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users import guests
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import publications
+from openmeet.outbox import publication_rechecks
 from openmeet.outbox.kinds import JobKind
 
 
@@ -122,7 +122,7 @@ async def confirm(tx: Transaction, caller: UserId, proposal_id: MergeProposalId)
             raise NotFound(AccountMergeReason.PROOF_OF_OTHER_ACCOUNTS)
         for did in dids:
             await identity_queries.claim(tx, did)
-        await publications.make_unpublished_due_of(tx, caller)
+        await publication_rechecks.make_unpublished_due_of(tx, caller)
     await queries.complete(tx, proposal_id, joined)
     return joined
 

@@ -406,13 +406,10 @@ async def release(tx: Transaction, event_id: EventId) -> bool:
     return await tx.execute(sql, id=event_id) == 1
 
 
-# Events of a group that are not deleted, as a subselect.
-
-
-async def release_in_group(tx: Transaction, group_id: GroupId) -> list[EventId]:
-    """Show the held events of a group, except for drafts. Returns their ids."""
-    sql = "update events set is_held = 0 where group_id = :group_id and is_held = 1 and is_draft = 0 returning id"
-    return [EventId(row["id"]) for row in await tx.fetch(sql, group_id=group_id)]
+async def release_each(tx: Transaction, event_ids: Sequence[str]) -> list[EventId]:
+    """``release`` those of these events that are held. Returns their ids."""
+    sql = "update events set is_held = 0 where id in :ids and is_held = 1 and is_draft = 0 returning id"
+    return [EventId(row["id"]) for row in await tx.fetch(sql, ids=list(event_ids))]
 
 
 def _values(event: Event, search_text: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ keep it only on this site, or cancel it, which also keeps it only on this site.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from groundwork.database.row_lock import lock_rows
 from groundwork.database.transaction import Transaction
@@ -22,7 +23,8 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import publication_withdrawals, publications, superseded_records
+from openmeet.outbox import bulk_changes, publication_withdrawals, publications, superseded_records
+from openmeet.outbox.bulk_changes import BulkChange
 
 
 class DeletedRecordChoice(StrEnum):
@@ -115,9 +117,22 @@ async def release(tx: Transaction, event_id: EventId) -> None:
         await notify_webhooks(tx, await queries.several(tx, [event_id]))
 
 
+async def _release_each(tx: Transaction, event_ids: Sequence[str]) -> None:
+    await notify_webhooks(tx, await queries.several(tx, await queries.release_each(tx, event_ids)))
+
+
+HELD_IN_GROUP: Final = BulkChange(
+    "held_in_group",
+    "select id, id as key from events where group_id {owner} and is_held = 1 and is_draft = 0",
+    _release_each,
+)
+
+
 async def release_in_group(tx: Transaction, group_id: GroupId) -> None:
-    """``release`` the held events of a group whose events will no longer be published."""
-    await notify_webhooks(tx, await queries.several(tx, await queries.release_in_group(tx, group_id)))
+    """``release`` the held events of a group whose events will no longer be published. A job releases them if there are
+    many.
+    """
+    await bulk_changes.apply(tx, HELD_IN_GROUP, [group_id])
 
 
 async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = None) -> None:

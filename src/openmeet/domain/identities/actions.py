@@ -11,7 +11,7 @@ from openmeet.domain.identities.model import Identity, IdentityKind, IdentityRea
 from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import in_flight, publication_withdrawals, publications
+from openmeet.outbox import in_flight, publication_rechecks, publication_withdrawals
 from openmeet.outbox.kinds import JobKind
 
 
@@ -67,7 +67,7 @@ async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> Us
         await queries.connect(
             tx, did, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=identity.is_default
         )
-    await publications.make_unpublished_due_of(tx, user_id)
+    await publication_rechecks.make_unpublished_due_of(tx, user_id)
     return user_id
 
 
@@ -91,7 +91,7 @@ async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_u
         )
     else:
         raise Conflict(IdentityReason.ACCOUNT_OF_ANOTHER_PERSON)
-    await publications.make_unpublished_due_of(tx, user_id)
+    await publication_rechecks.make_unpublished_due_of(tx, user_id)
 
 
 async def erase(tx: Transaction, did: str) -> None:
@@ -111,7 +111,7 @@ async def grant_consent(tx: Transaction, user_id: UserId, *, handle: str) -> Non
     await queries.put_answer(tx, user_id, publishing=True, handle=handle)
     await publication_withdrawals.undo_withdrawals_of(tx, user_id)
     if await queries.writable_of_user(tx, user_id):
-        await publications.make_unpublished_due_of(tx, user_id)
+        await publication_rechecks.make_unpublished_due_of(tx, user_id)
     else:
         await enqueue_again(tx, JobKind.CUSTODIAL_ACCOUNT, [user_id])
 
@@ -143,7 +143,7 @@ async def link_custodial_account(
         # belongs to this user.
         await queries.reassign(tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=session.pds_url)
     await session_queries.put(tx, session)
-    await publications.make_unpublished_due_of(tx, user_id)
+    await publication_rechecks.make_unpublished_due_of(tx, user_id)
 
 
 async def delete_custodial_of(tx: Transaction, user_ids: Collection[UserId]) -> list[str]:

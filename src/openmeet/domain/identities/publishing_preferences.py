@@ -15,7 +15,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.identities.model import IdentityReason
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import publications
+from openmeet.outbox import publication_rechecks
 
 
 class DeclinedAs(StrEnum):
@@ -174,7 +174,7 @@ async def change(
     )
     if row is None or (expected_revision == 0 and row["revision"] != 1):
         raise PreconditionFailed(IdentityReason.CHANGED_SINCE_OPENED)
-    await publications.make_all_due_of(tx, user_id)
+    await publication_rechecks.make_all_due_of(tx, user_id)
     return await of_user(tx, user_id)
 
 

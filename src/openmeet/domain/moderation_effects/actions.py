@@ -26,7 +26,7 @@ from openmeet.domain.safety import subjects
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import bulk_changes, publications
+from openmeet.outbox import bulk_changes, publication_rechecks, publications
 from openmeet.outbox.bulk_changes import BulkChange, making_due
 from openmeet.outbox.kinds import JobKind
 
@@ -159,9 +159,9 @@ async def _apply_to_person(tx: Transaction, person: UserId, status_change: Statu
         await enqueue_again(tx, JobKind.BLOCKED_PERSON, [person])
     elif status_change.before is SubjectVisibility.HIDDEN:
         # Their records were not updated while they were hidden.
-        await publications.make_all_due_of(tx, person)
+        await publication_rechecks.make_all_due_of(tx, person)
     if status_change.before is SubjectVisibility.FIRST_EVENT and status_change.after is not SubjectVisibility.HIDDEN:
-        await publications.make_unpublished_due_of(tx, person)
+        await publication_rechecks.make_unpublished_due_of(tx, person)
         row = await tx.fetch_one(
             "select id from events where author_id = :person and visibility = 'public' and is_draft = 0"
             " and deleted_at is null order by created_at desc, id desc limit 1",
@@ -180,7 +180,7 @@ async def _notify_host(tx: Transaction, event_id: EventId, status_change: Status
         return
     await notify_webhooks(tx, [event])
     if status_change.after is not SubjectVisibility.HIDDEN:
-        await publications.make_unpublished_due_of(tx, event.author_id)
+        await publication_rechecks.make_unpublished_due_of(tx, event.author_id)
         # Its record was not updated while it was hidden.
         await publications.make_due(tx, kind=publications.PublicationKind.EVENT, subject_ids=[event.id])
     if status_change.before in _WAITING and status_change.before is not SubjectVisibility.FIRST_EVENT:

@@ -41,7 +41,7 @@ from openmeet.network.repositories.session_sealing import (
     unseal,
     unseal_password,
 )
-from openmeet.outbox import publications
+from openmeet.outbox import publication_rechecks
 
 # Errors that servers return for an ended session, even for a token that was just received.
 _ENDED = frozenset({"AuthMissing", "AuthenticationRequired", "ExpiredToken", "InvalidToken", "invalid_token"})
@@ -348,7 +348,7 @@ async def follow_account(tx: Transaction, before: Identity, *, pds_url: str, sta
             await queries.release_custodial(tx, before.did)
         log.info("session.account_moved", did=before.did)
     if status == ACTIVE and before.status != ACTIVE and before.can_write:
-        await publications.make_unpublished_due_of(tx, before.user_id)
+        await publication_rechecks.make_unpublished_due_of(tx, before.user_id)
 
 
 # An unused refresh token of a public client is valid for two weeks; those of confidential clients and password sessions

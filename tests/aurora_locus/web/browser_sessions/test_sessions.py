@@ -1,12 +1,18 @@
 """Browser sessions: created, replaced, copied, ended."""
 
+from typing import cast
+
 import pytest
 
+from aurora_locus.accounts import sessions
 from aurora_locus.accounts.browser_sessions import EPHEMERAL, GRACE, REMEMBERED, ROTATION, sweep
-from groundwork.clock import MINUTE, SECOND
+from groundwork.clock import DAY, MINUTE, SECOND
+from groundwork.database import pages
+from groundwork.database.transaction import Database
 from tests.aurora_locus.deployment import SERVER, Deployment, together
 from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.visitor import Visitor, heading_of, token_in, visitor
+from tests.openmeet.statement_counter import CountingDatabase
 
 BROWSER, SESSION = "aurora_browser", "aurora_session"
 
@@ -203,10 +209,28 @@ async def test_an_app_password_opens_no_page(deployment: Deployment) -> None:
 
 
 async def test_ended_sessions_are_deleted(deployment: Deployment, ada: Visitor) -> None:
-    assert await deployment.db.write(sweep) == 0
+    assert await sweep(deployment.db) == 0
     deployment.clock.turn(EPHEMERAL + SECOND)
-    assert await deployment.db.write(sweep) == 1
+    assert await sweep(deployment.db) == 1
     assert await deployment.count("browser_sign_ins") == 0
+
+
+async def test_ended_sessions_are_deleted_in_pages(
+    deployment: Deployment, ada: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No transaction grows with the number of browsers and sessions that have expired since the last round."""
+    monkeypatch.setattr(pages, "ROWS_AT_ONCE", 2)
+    for _ in range(4):
+        another = visitor(deployment)
+        await another.sign_in("ada")
+        await another.http.aclose()
+        await deployment.sign_in("ada.test", "password of ada")
+    deployment.clock.turn(365 * DAY)
+    counting = CountingDatabase(deployment.db)
+    assert await sweep(cast("Database", counting)) == 5
+    assert await sessions.sweep(cast("Database", counting)) == 5
+    assert counting.most_changed == 2
+    assert [await deployment.count(table) for table in ("browser_sign_ins", "browsers", "sessions")] == [0, 0, 0]
 
 
 async def test_ended_session_continues_under_a_new_identifier(deployment: Deployment, ada: Visitor) -> None:
