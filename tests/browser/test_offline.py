@@ -218,9 +218,9 @@ async def test_stored_events_say_what_the_person_does_there(browser, openmeet: D
         rows = page.locator("[data-offline-events] .event-card")
         await expect(rows.locator("h2")).to_have_text(["Choir", "Night walk", "Picnic", "Repair café", "Old times"])
         chips = [await row.locator(".chip:visible").all_inner_texts() for row in await rows.all()]
-        assert chips == [["Going"], [], ["Maybe"], ["You host"], []]
+        assert chips == [["You’re going"], [], ["Maybe"], ["You host"], []]
         # A check mark is only for people who are going.
-        await expect(rows.locator(".chip.good:visible")).to_have_text(["Going"])
+        await expect(rows.locator(".chip.good:visible")).to_have_text(["You’re going"])
         await expect(rows.locator("[data-offline-answer]:visible svg")).to_have_count(1)
 
 
@@ -238,7 +238,7 @@ async def test_stored_events_say_whether_they_are_in_the_morning(browser, openme
         await page.goto("/groups")
         await expect(page.locator("[data-offline-events] .when")).to_have_text(
             [
-                "Thursday, July 4, 2126 · 6:00–8:00 PM",
+                "Thu, Jul 4, 2126 · 6:00–8:00 PM",
                 "Saturday, July 6, 2126, 6:00 PM – Monday, July 8, 2126, 12:00 PM",
             ]
         )

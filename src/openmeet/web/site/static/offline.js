@@ -214,6 +214,17 @@ function startOf(page) {
   return time ?? day ?? "";
 }
 
+// The day of an event as in lists, in which it has to fit into one line. Several days are written as on its page.
+function shortDay(page) {
+  const place = page.querySelector(".facts .fact-main");
+  const days = place?.querySelectorAll("time") ?? [];
+  if (days.length !== 1 || days[0].textContent.trim() !== place.textContent.trim()) return undefined;
+  const form = { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" };
+  const day = new Date(days[0].dateTime.slice(0, 10));
+  if (day.getUTCFullYear() !== new Date().getFullYear()) form.year = "numeric";
+  return day.toLocaleDateString(document.documentElement.dataset.locale, form);
+}
+
 // Events of earlier days come last.
 const isPast = ({ at }) => Number(Boolean(at) && new Date(at) < new Date().setHours(0, 0, 0, 0));
 
@@ -224,14 +235,15 @@ function card({ path, page, at }, waiting) {
   if (tone) made.querySelector("article").classList.add(tone[0]);
   made.querySelector("img").src = page.querySelector(".event-cover, .event-picture")?.getAttribute("src") ?? "";
   // The day, and the time from start to end. In English, only the end says whether it is in the morning.
-  const when = [words(".facts .fact-main"), at && words(".facts .fact:first-child .hint > span:first-child:has(time)")];
+  const when = [shortDay(page) ?? words(".facts .fact-main"), at && words(".facts .fact:first-child .hint > span:first-child:has(time)")];
   made.querySelector(".when").textContent = when.filter(Boolean).join(" · ");
   const link = made.querySelector("a");
   link.href = path;
   link.textContent = words(".event-title");
   made.querySelector(".where").textContent = words(".facts .fact:nth-child(2) .fact-main");
   const isHost = Boolean(page.querySelector(".host-card"));
-  const answer = isHost ? "" : words(".answer-bar [aria-current]");
+  // The badge of the page says it as lists do, but not for everybody who answered.
+  const answer = isHost ? "" : words(".answer-bar [aria-current]") && (words(".event-head .chip:is(.good, .hold)") || words(".answer-bar [aria-current]"));
   const waits = waiting.some((one) => one.path === `${path}/answer`);
   const chip = made.querySelector("[data-offline-answer]");
   const isGoing = /^(going|today|join_now|checked_in)$/.test(page.querySelector(".answer")?.dataset.answerState);
