@@ -12,6 +12,7 @@ from groundwork.geo_points import SearchArea
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS
 from openmeet.domain.groups import membership_queries
+from openmeet.domain.media.pictures import Size
 from openmeet.domain.page_paths import group_path, series_path
 from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.search import corrected_search, query, search
@@ -28,6 +29,8 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import folded
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events.listing import CardList, EventCard, card_of, day_in_row, facts_of
+from openmeet.web.media.drawings import thumbnail
+from openmeet.web.media.subject import subject_of_group
 from openmeet.web.search import places
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 from openmeet.web.site.services import front_page_policy, services
@@ -45,8 +48,8 @@ _BEFORE_PLACES: Final = frozenset({"at", "around", "bei", "in", "nahe", "near", 
 
 @dataclass(frozen=True, slots=True)
 class NamedLink:
-    """A place, host, group, series or topic whose name matches the search. ``kind`` is one word. ``icon`` replaces a
-    ``face``.
+    """A place, host, group, series or topic whose name matches the search. ``kind`` is one word. A host has a ``face``, a
+    group or series a ``picture``, all others an ``icon``.
 
     If the search finds nothing, the page shows events of ``host_id`` or ``around`` below ``others_heading``. The
     heading is empty if there are no such events to show.
@@ -56,8 +59,8 @@ class NamedLink:
     kind: str
     path: str
     face: Avatar | None = None
+    picture: str = ""
     icon: str = ""
-    is_square: bool = False
     others_heading: str = ""
     host_id: UserId | None = None
     around: SearchQuery | None = None
@@ -148,8 +151,7 @@ async def _names_with(request: Request, reader: Reader, search_query: SearchQuer
                 one.group.details.name,
                 gettext("Group"),
                 group_path(one.group.slug),
-                avatar_of(one.group.id, one.group.details.name),
-                is_square=True,
+                picture=subject_of_group(one.group).picture,
             )
             for one in [one for one in groups if has_name(folded(one.group.details.name), words)][:_MAX_NAMED]
         ),
@@ -158,8 +160,7 @@ async def _names_with(request: Request, reader: Reader, search_query: SearchQuer
                 one.content.title,
                 gettext("Series"),
                 series_path(one.slug),
-                avatar_of(one.id, one.content.title),
-                is_square=True,
+                picture=thumbnail(one.content, Size.SMALL_SQUARE),
             )
             for one in series.values()
             if one.deleted_at is None and not one.is_hidden

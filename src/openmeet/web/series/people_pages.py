@@ -43,6 +43,7 @@ from openmeet.recurrence.describe import describe
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.media.drawings import thumbnail
+from openmeet.web.media.subject import subject_of_series
 from openmeet.web.series.api import series_response
 from openmeet.web.series.schemas import (
     DeclinedDates,
@@ -58,6 +59,7 @@ from openmeet.web.series.schemas import (
     SeriesOutput,
 )
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.slugs import series_slug_of
 from openmeet.web.site.tenant_routing import database_of
@@ -118,12 +120,16 @@ async def show_followers(request: Request) -> Response:
         series = await agenda.find_for_host(reader, series_slug_of(request), caller.user_id)
         followers = await follower_queries.named_followers(reader, series.id, after=after, limit=PER_PAGE + 1)
         count = await follower_queries.count_followers(reader, series.id)
-    shown = followers[:PER_PAGE]
+        shown = followers[:PER_PAGE]
+        portraits = await portraits_of(reader, caller.user_id, [one.user_id for one, _ in shown])
     context = {
         "series": series,
-        "address": series_path(series.slug),
+        "subject": subject_of_series(series),
         "count": count,
-        "followers": [(name or unnamed(), one.notifications_enabled) for one, name in shown],
+        "followers": [
+            (avatar_of(one.user_id, name or unnamed(), portraits), name or unnamed(), one.notifications_enabled)
+            for one, name in shown
+        ],
         "more": f"{series_path(series.slug)}/followers?after={quote(shown[-1][0].user_id)}"
         if len(followers) > PER_PAGE
         else "",
