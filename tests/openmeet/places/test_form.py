@@ -64,6 +64,43 @@ async def test_a_chosen_time_zone_is_kept(site: Site, ana: Caller) -> None:
     assert "It’s on Berlin time. The times above stay in Tokyo time." in page
 
 
+@pytest.mark.parametrize(
+    ("point", "country", "zones"),
+    [
+        # Between Auburn in Alabama and Columbus in Georgia.
+        ("32.47, -85.3", "United States", ["America/New_York", "America/Chicago"]),
+        ("52.52, 13.41", "Germany", []),
+        # Three countries with the same clock.
+        ("47.56, 7.59", "", []),
+        # Far from any town.
+        ("0, -30", "", []),
+    ],
+)
+async def test_the_form_asks_for_the_time_zone_near_a_border(
+    site: Site, ana: Caller, point: str, country: str, zones: list[str]
+) -> None:
+    """It asks once for the same coordinates, and not if the person has chosen a time zone."""
+    async with signed_in(site, ana.user_id) as browser:
+        fields = inputs_of((await browser.get("/events/new")).text)
+        typed = {"title": "Walk", "mode": "in_person", "visibility": "public", "online_url_audience": "attendees"}
+        form = fields | typed | {"point": point, "country": country, "time_zone": fields["suggested_zone"]}
+        asked = await browser.post("/events/new", data=form)
+        if not zones:
+            assert asked.status_code == 303
+            return
+        assert asked.status_code == 400
+        assert "The place is near the border of New York time and Chicago time." in asked.text
+        again = inputs_of(asked.text) | typed | {"time_zone": fields["suggested_zone"]}
+        other = await browser.post("/events/new", data=again | {"point": "32.48, -85.29"})
+        assert other.status_code == 400, "other coordinates are another question"
+        assert (await browser.post("/events/new", data=again)).status_code == 303
+        chosen = await browser.post("/events/new", data=form | {"time_zone": "America/Chicago", "submission": "other"})
+        assert chosen.status_code == 303
+    async with site.db.reader() as reader:
+        rows = await reader.fetch("select time_zone from events order by id")
+    assert [row["time_zone"] for row in rows] == [fields["suggested_zone"], "America/Chicago"]
+
+
 async def test_several_towns_are_offered_and_one_is_chosen_by_a_button(site: Site, ana: Caller) -> None:
     async with signed_in(site, ana.user_id) as browser:
         fields = inputs_of((await browser.get("/events/new")).text)

@@ -197,3 +197,24 @@ async def test_a_list_that_cannot_be_built_is_retried_later(tmp_path) -> None:
         places.require_ready()
     assert places._building is not first
     await places.close()
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "country", "zones"),
+    [
+        (35.75, -84.95, "US", ["America/Chicago", "America/New_York"]),
+        (65.83, 24.13, "", ["Europe/Helsinki", "Europe/Stockholm"]),
+        (52.52, 13.41, "DE", ["Europe/Berlin"]),
+        # The country rules the others out, if it has places there.
+        (47.57, 7.6, "CH", ["Europe/Zurich"]),
+        (47.57, 7.6, "", ["Europe/Zurich", "Europe/Berlin", "Europe/Paris"]),
+        (47.57, 7.6, "JP", ["Europe/Zurich", "Europe/Berlin", "Europe/Paris"]),
+        (0.0, -30.0, "", []),
+        (-16.43, 179.4, "FJ", ["Pacific/Fiji"]),
+    ],
+)
+def test_time_zones_near_a_point(
+    world: Gazetteer, latitude: float, longitude: float, country: str, zones: list[str]
+) -> None:
+    """Those of the places within 30 km, that of most people first."""
+    assert world.zones_near(latitude, longitude, country=country) == zones

@@ -75,19 +75,25 @@ _LARGEST = f"""
            or p.longitude - 360 between :west and :east)
      order by p.population desc, p.id limit :limit
 """
-_AROUND = f"""
-    select {_COLUMNS} from places p
-     where p.latitude between :south and :north and (abs(p.longitude - :longitude) <= :wide
+_IN_BOX = f"""p.latitude between :south and :north and (abs(p.longitude - :longitude) <= :wide
          or abs(p.longitude - :longitude) >= 360 - :wide)
-       and (:country = '' or p.country = :country) and p.id < {FIRST_POSTAL_ID}
-     order by (p.latitude - :latitude) * (p.latitude - :latitude) + min(abs(p.longitude - :longitude), 360 -
+       and (:country = '' or p.country = :country) and p.id < {FIRST_POSTAL_ID}"""
+# The square of the distance in degrees of latitude.
+_DISTANCE = """(p.latitude - :latitude) * (p.latitude - :latitude) + min(abs(p.longitude - :longitude), 360 -
          abs(p.longitude - :longitude)) * min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) *
-         :shrink
-     limit 1
+         :shrink"""
+_AROUND = f"select {_COLUMNS} from places p where {_IN_BOX} order by {_DISTANCE} limit 1"
+_ZONES_AROUND = f"""
+    select p.zone from places p where {_IN_BOX} and p.zone <> ''
+     and {_DISTANCE} <= :most
+     group by p.zone order by sum(p.population) desc, p.zone limit 4
 """
 # A place farther away says nothing about a point. The query covers about as many degrees of latitude.
 _NEAREST_KM: Final = 200
 _NEAREST_DEGREES: Final = 1.8
+# Where two places within this distance of a point have different time zones, the nearer one need not have that of the
+# point: 30 km.
+_BORDER_DEGREES: Final = 0.27
 # For a taller area, in degrees of latitude, the query reads places by population instead of by latitude.
 _TALL: Final = 6
 
@@ -289,24 +295,23 @@ class Gazetteer:
     def nearest(self, latitude: float, longitude: float, *, country: str = "") -> Place | None:
         """The nearest place within 200 km, preferably in this country."""
         point = spot(latitude, longitude)
-        shrink = max(0.1, math.cos(math.radians(latitude)))
         for within in dict.fromkeys((country, "")):
-            rows = self._rows(
-                _AROUND,
-                {
-                    "latitude": latitude,
-                    "longitude": longitude,
-                    "south": latitude - _NEAREST_DEGREES,
-                    "north": latitude + _NEAREST_DEGREES,
-                    "wide": _NEAREST_DEGREES / shrink,
-                    "shrink": shrink * shrink,
-                    "country": within,
-                },
-            )
+            rows = self._rows(_AROUND, _box(latitude, longitude, _NEAREST_DEGREES, within))
             for place in map(_place, rows):
                 if kilometres(point, spot(place.latitude, place.longitude)) <= _NEAREST_KM:
                     return place
         return None
+
+    def zones_near(self, latitude: float, longitude: float, *, country: str = "") -> list[str]:
+        """The time zones of the places within 30 km, that of most people first, at most four. If some of the places are in
+        this country, the others do not count.
+        """
+        for within in dict.fromkeys((country, "")):
+            box = _box(latitude, longitude, _BORDER_DEGREES, within)
+            rows = self._rows(_ZONES_AROUND, {**box, "most": _BORDER_DEGREES * _BORDER_DEGREES})
+            if rows:
+                return [str(row[0]) for row in rows]
+        return []
 
     async def close(self) -> None:
         """Stop a running build and close the file."""
@@ -409,3 +414,17 @@ def _words_about(place: Place, countries: CountryNames | None) -> set[str]:
 
 def _place(row: Sequence[object]) -> Place:
     return Place(*row[:11])  # type: ignore[arg-type]
+
+
+def _box(latitude: float, longitude: float, degrees: float, country: str) -> dict[str, float | str]:
+    """The parameters of ``_IN_BOX`` and ``_DISTANCE``. ``degrees``: of latitude, to each side."""
+    shrink = max(0.1, math.cos(math.radians(latitude)))
+    return {
+        "latitude": latitude,
+        "longitude": longitude,
+        "south": latitude - degrees,
+        "north": latitude + degrees,
+        "wide": degrees / shrink,
+        "shrink": shrink * shrink,
+        "country": country,
+    }

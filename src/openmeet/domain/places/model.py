@@ -16,6 +16,7 @@ class PlaceReason(Reason):
     UNKNOWN = "place.unknown"
     SEVERAL = "place.several"
     WHICH_TOWN = "place.which_town"
+    WHICH_ZONE = "place.which_zone"
     NO_SUCH_PLACE = "place.no_such_place"
     STREETS_NOT_ASKED = "place.streets_not_asked"
 

@@ -160,6 +160,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "We couldn’t find a town with this name. Try a larger town nearby, or latitude and longitude like 52.52, 13.40."
     ),
     "place.several": mark("Several places have this name: %(choices)s."),
+    "place.which_zone": mark(
+        "The place is near the border of %(first)s and %(second)s. Choose the one it’s in, then send the form again."
+    ),
     "place.which_town": mark("There’s more than one %(name)s. Choose yours below."),
     "place.no_such_place": mark("There’s no such place in this site’s list."),
     # reasons of openmeet.domain.media

@@ -102,6 +102,7 @@ async def save(request: Request) -> Response:
         return await _publish_draft(request, event, form, details)
     except InvalidForm as wrong:
         shown = {**values_of(submission_of(form)), **form, **confirmation_field(form, CONFIRMED_START, wrong)}
+        shown |= confirmation_field(form, place_field.CONFIRMED_ZONE, wrong)
         return await _draft_form_page(request, form_with_problems(shown, wrong), event, status=400)
     except Forbidden as wrong:
         # The author may no longer publish in the draft's group. Show the text so that it can be copied.
@@ -226,6 +227,7 @@ async def _publish_draft(request: Request, draft: Event, form: Mapping[str, str]
 def _checked_details(request: Request, form: Mapping[str, str], event: Event) -> Details:
     details = rules.check(submission_of(form), event)
     place_field.require_known_town(request, form, details)
+    place_field.require_known_zone(request, form, details)
     button = SCHEDULE_LABEL if form.get("save") == "later" else PUBLISH_LABEL
     require_confirmed_past_start(request, form, details, None, button)
     return details

@@ -154,10 +154,14 @@ async def create(request: Request) -> Response:
         details = replace(details, content=replace(details.content, picture=sent_picture.picture))
         timing = await recurrence_preview.timing_of(request, form, details)
         place_field.require_known_town(request, form, details)
+        place_field.require_known_zone(request, form, details)
         require_confirmed_past_start(request, form, details, None, create_label(request))
         await author_name.store_if_missing(request, caller, form)
     except InvalidForm as wrong:
-        problems = form_with_problems({**values, **confirmation_field(form, CONFIRMED_START, wrong)}, wrong)
+        confirmed = confirmation_field(form, CONFIRMED_START, wrong) | confirmation_field(
+            form, place_field.CONFIRMED_ZONE, wrong
+        )
+        problems = form_with_problems({**values, **confirmed}, wrong)
         return await _new_page(request, EventForm(typed=problems), status=400)
     if caller is None:
         return await _save_visitor_draft(request, submission, form)

@@ -6,7 +6,9 @@ with the choices. With scripts, the same choices are loaded as an HTML fragment 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 from starlette.requests import Request
@@ -24,6 +26,7 @@ from openmeet.i18n import countries
 from openmeet.web.events.form_summaries import zone_words
 from openmeet.web.search import places
 from openmeet.web.search.places import spend_of
+from openmeet.web.site.confirmation import NeedsConfirmation
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 
@@ -40,6 +43,8 @@ TOWN_OF: Final = "place_town_of"
 SHUFFLE: Final = "shuffle_cover"
 # The time zone that the form suggests. It follows the place until the user chooses another one.
 SUGGESTED_ZONE: Final = "suggested_zone"
+# Hidden field with the coordinates whose time zone the form has asked about.
+CONFIRMED_ZONE: Final = "zone_of"
 # Prefix of the keys of addresses.
 _ADDRESS: Final = "address:"
 _MAX_TOWNS: Final = 6
@@ -170,6 +175,40 @@ def require_known_town(
     asked = question(request, {**form, TOWN_OF: form.get(PLACE, "").strip()})
     if asked.choices:
         raise InvalidForm({PLACE: PlaceReason.WHICH_TOWN(name=asked.asks_about)})
+
+
+def require_known_zone(
+    request: Request, form: Mapping[str, str], details: Details, before: Event | Details | None = None
+) -> None:
+    """Raise NeedsConfirmation if the coordinates are near a border of two time zones, unless the person has chosen one, or
+    the coordinates are unchanged. Zones with the same clock count as one.
+
+    A town that was chosen by its name is not asked about, because its time zone is known.
+    """
+    place = details.content.venue
+    is_unchanged = before is not None and before.content.venue == place
+    if is_unchanged or details.content.mode is Mode.ONLINE or details.is_all_day or not place.latitude:
+        return
+    key = f"{place.latitude}, {place.longitude}"
+    if details.time_zone != form.get(SUGGESTED_ZONE, "") or form.get(CONFIRMED_ZONE) == key or not _finder(request):
+        return
+    found = places.places_of(request).zones_near(
+        float(place.latitude), float(place.longitude), country=countries.known_code(place.country) or ""
+    )
+    zones: dict[tuple[timedelta | None, ...], str] = {}
+    for zone in found:
+        zones.setdefault(_clock_of(zone, details.starts_local), zone)
+    if len(zones) > 1:
+        first, second, *_ = map(zone_words, zones.values())
+        raise NeedsConfirmation(
+            "time_zone", PlaceReason.WHICH_ZONE(first=first, second=second), name=CONFIRMED_ZONE, key=key
+        )
+
+
+def _clock_of(zone: str, starts_local: str) -> tuple[timedelta | None, ...]:
+    """What tells the clock of a zone from those of others: its offsets at this time and half a year later."""
+    starts = datetime.fromisoformat(starts_local).replace(tzinfo=ZoneInfo(zone))
+    return starts.utcoffset(), (starts + timedelta(days=182)).utcoffset()
 
 
 def question(request: Request, form: Mapping[str, str]) -> PlaceField:
