@@ -105,6 +105,18 @@ def test_records_name_every_role_of_members() -> None:
     assert acceptance["defs"]["main"]["record"]["properties"]["role"]["knownValues"] == values
 
 
+def test_other_apps_are_told_every_role() -> None:
+    defs = json.loads((LEXICONS / "defs.json").read_text())["defs"]
+    assert defs["groupView"]["properties"]["role"]["knownValues"] == [*GroupRole]
+
+
+def test_no_template_lists_roles() -> None:
+    """What people may do is a permission, which the table of roles decides."""
+    listing = re.compile(r"\brole(\.value)? in [\[(]")
+    templates = (SOURCES / "openmeet" / "web").rglob("*.html")
+    assert [path.name for path in templates if listing.search(path.read_text("utf-8"))] == []
+
+
 async def test_the_database_accepts_exactly_these_roles(make_database: MakeDatabase) -> None:
     db = await make_database("openmeet")
     async with db.transaction() as tx:
