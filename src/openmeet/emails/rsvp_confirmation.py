@@ -6,7 +6,7 @@ from urllib.parse import quote
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from openmeet.domain.attendance import answer_texts, calendar_entries, waitlist
-from openmeet.domain.attendance.answer_bar import AnswerBarInput, GoingLeadsTo, answer_bar_of
+from openmeet.domain.attendance.answer_bar import AnswerBarInput, GoingOutcome, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.calendar_entries import IN_CALENDAR
@@ -252,4 +252,4 @@ def guest_composer(site: EmailContext) -> Composer:
 async def _gets_place(reader: Reader, event: Event) -> bool:
     """Whether a new guest who says that they are going gets a place at once."""
     bar_input = await bar_input_of(reader, await registration_of(reader, event), None, rsvp=None)
-    return answer_bar_of(bar_input).going is GoingLeadsTo.PLACE
+    return answer_bar_of(bar_input).going_outcome is GoingOutcome.PLACE

@@ -69,10 +69,10 @@ _WITH_SERVERS = f"""
 """
 
 # The condition of an update of rows that were read before: they are still ready.
-IS_GIVEN = f"kind = given.of_kind and subject_id = given.of_subject and {READY}"
+IS_GIVEN_AND_READY = f"kind = given.of_kind and subject_id = given.of_subject and {READY}"
 _SET_ASIDE = f"""
     update publications set awaited_server = given.server
-      from each(of_kind text, of_subject text, server text) as given where {IS_GIVEN}
+      from each(of_kind text, of_subject text, server text) as given where {IS_GIVEN_AND_READY}
 """
 
 # One look at the index for each server, whatever number of rows is set aside for it. Those with the oldest rows first.
@@ -109,8 +109,10 @@ async def oldest_due(reader: Reader, *, before: Instant) -> Instant | None:
     return None if row["oldest"] is None else Instant(row["oldest"])
 
 
-def key_of(row: Row) -> dict[str, object]:
-    """The parameters of ``IS_GIVEN`` for a row of ``next_due``."""
+def given_row_of(row: Row) -> dict[str, object]:
+    """A row of ``next_due`` as a row of the table ``given`` that ``IS_GIVEN_AND_READY`` is compared with: the columns
+    ``of_kind`` and ``of_subject``.
+    """
     return {"of_kind": row["kind"], "of_subject": row["subject_id"]}
 
 
@@ -124,7 +126,7 @@ async def set_aside(tx: Transaction, *, excluded_servers: Sequence[str], limit: 
     excluded = [row for row in rows if row["server"] in excluded_servers]
     if len(rows) < _ROWS_IN_WINDOW or len(rows) - len(excluded) >= limit:
         return False
-    await execute_each(tx, _SET_ASIDE, [{**key_of(row), "server": row["server"]} for row in excluded], now=tx.now)
+    await execute_each(tx, _SET_ASIDE, [{**given_row_of(row), "server": row["server"]} for row in excluded], now=tx.now)
     return True
 
 

@@ -16,7 +16,7 @@ from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Explanation, Reason, encode_explanation
 from openmeet.outbox import due_publications, in_flight
-from openmeet.outbox.due_publications import IS_GIVEN, NOT_EXCLUDED, READY, SERVER
+from openmeet.outbox.due_publications import IS_GIVEN_AND_READY, NOT_EXCLUDED, READY, SERVER
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_columns import (
     COMPLETE_WRITE,
@@ -42,7 +42,7 @@ _LEASE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
            lease = lease + 1, leased_until = :until, needs_recheck = 0
-      from each(of_kind text, of_subject text) as given where {IS_GIVEN} returning {COLUMNS}
+      from each(of_kind text, of_subject text) as given where {IS_GIVEN_AND_READY} returning {COLUMNS}
 """
 # More rows of the same people that can be sent in the same call: rows that were never sent and never failed. Somebody can
 # have very many, so each person's first rows are read in the order of an index (migration 0067), and the server is only
@@ -168,7 +168,7 @@ async def lease_due(
     """
     await due_publications.resume(tx, excluded_servers=excluded_servers, limit=limit)
     rows = await due_publications.next_due(tx)
-    keys = [due_publications.key_of(row) for row in rows if row["server"] not in excluded_servers][:limit]
+    keys = [due_publications.given_row_of(row) for row in rows if row["server"] not in excluded_servers][:limit]
     leased = await fetch_each(tx, _LEASE, keys, now=tx.now, until=tx.now + int(seconds * SECOND))
     return [publication_of(row) for row in leased]
 

@@ -102,7 +102,7 @@ class PublicationStatus:
             case PublicationState.RETRYING, PublicationReason.FLAG_OFF:
                 return RecordStatus.SWITCHED_OFF()
             case PublicationState.RETRYING, _:
-                return _next_try(self.due_at - now)
+                return _retry_status(self.due_at - now)
             case _, PublicationReason.NO_ACCESS_GRANTED:
                 return RecordStatus.NO_ACCESS_GRANTED()
             case _:
@@ -129,7 +129,7 @@ class PublicationStatus:
                 return RecordStatus.RETRACTING()
 
 
-def _next_try(microseconds: int) -> Explanation:
+def _retry_status(microseconds: int) -> Explanation:
     if microseconds <= SECOND:
         return RecordStatus.RETRYING_NOW()
     if microseconds < MINUTE:

@@ -237,7 +237,7 @@ def test_the_text_claims_only_what_is_known() -> None:
 def test_days_are_those_of_the_event_s_zone() -> None:
     """Days are counted in the event's zone: a quarter past midnight in Kathmandu (UTC+5:45) belongs to the new day."""
     midnight = wall_time.midnight(date(2026, 3, 2), "Asia/Kathmandu")  # pure
-    found = numbers_pages._by_day({midnight: 2, Instant(midnight - 15 * MINUTE): 1}, "Asia/Kathmandu")
+    found = numbers_pages._count_by_day({midnight: 2, Instant(midnight - 15 * MINUTE): 1}, "Asia/Kathmandu")
     assert found == {date(2026, 3, 1): 1, date(2026, 3, 2): 2}
 
 

@@ -10,11 +10,11 @@ from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import rules
 from openmeet.domain.attendance.answer_badges import badge_in_list, badge_of
 from openmeet.domain.attendance.answer_bar import (
-    ROWS,
+    ROW_OF_STATE,
     AnswerAction,
     AnswerBarInput,
     AnswerState,
-    GoingLeadsTo,
+    GoingOutcome,
     answer_bar_of,
 )
 from openmeet.domain.attendance.answer_texts import AnswerFigures, label_of, sentence_of
@@ -330,7 +330,7 @@ def test_photos_are_offered_to_those_who_see_them() -> None:
 
 
 def test_every_row_of_the_table_is_tested_once() -> None:
-    assert [row[0] for row in CASES] == list(ROWS) == list(AnswerState)
+    assert [row[0] for row in CASES] == list(ROW_OF_STATE) == list(AnswerState)
 
 
 def test_the_page_of_components_shows_the_bar_in_each_state() -> None:
@@ -365,10 +365,10 @@ PEOPLE = [EventRelationship(), EventRelationship(is_host=True), EventRelationshi
 
 def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says() -> None:
     means = {
-        GoingLeadsTo.PLACE: {S.ATTENDING, S.ATTENDED},
-        GoingLeadsTo.REQUEST: {S.PENDING},
-        GoingLeadsTo.WAITLIST: {S.WAITLISTED},
-        GoingLeadsTo.HELD_PLACE: {S.ATTENDING, S.WAITLISTED},
+        GoingOutcome.PLACE: {S.ATTENDING, S.ATTENDED},
+        GoingOutcome.REQUEST: {S.PENDING},
+        GoingOutcome.WAITLIST: {S.WAITLISTED},
+        GoingOutcome.HELD_PLACE: {S.ATTENDING, S.WAITLISTED},
     }
     seen = set()
     for about, answer, settings, who, is_full, is_welcome, hosts in product(
@@ -391,7 +391,7 @@ def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says(
             except (Refused, NotFound) as refused:
                 pytest.fail(f"{bar.state} offers {reply}: {refused}")
             if reply is RsvpReply.GOING:
-                assert decided.status in means[bar.going], bar_input
+                assert decided.status in means[bar.going_outcome], bar_input
                 assert is_welcome
         assert badge_of(bar) is None or str(getattr(badge_of(bar), "words", ""))
         assert isinstance(sentence_of(bar, bar_input), str)

@@ -15,10 +15,10 @@ from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import attendee_list, host_list, queries, rsvp_list
+from openmeet.domain.attendance.attendee_summary import CACHE_SECONDS, CACHED_FROM, counts_shown
 from openmeet.domain.attendance.host_list import HostListFilter
 from openmeet.domain.attendance.model import ATTENDEE_STATUSES, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.rsvp_list import RsvpListCursor, RsvpListEntry
-from openmeet.domain.attendance.who_comes import CACHE_SECONDS, CACHED_FROM, counts_shown
 from openmeet.domain.events.model import Event
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport

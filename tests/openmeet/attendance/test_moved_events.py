@@ -22,7 +22,7 @@ from openmeet.domain.attendance import (
 from openmeet.domain.attendance.answer_badges import badge_of
 from openmeet.domain.attendance.answer_bar import AnswerBarInput, AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
-from openmeet.domain.attendance.answer_texts import sentence_of, time_before_move
+from openmeet.domain.attendance.answer_texts import sentence_of, time_before_move_sentence
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.moved_dates import moved_dates
 from openmeet.domain.attendance.registration import RegistrationSettings, registration_of
@@ -167,7 +167,7 @@ async def test_after_several_moves_the_bar_shows_the_answered_time(db: Database)
             await STEPS[name](tx, one)
         seen = await case(tx, one.event, one.ben)
     assert "now Mon 6 Jul, 18:00" in sentence_of(answer_bar_of(seen), seen)
-    assert time_before_move(seen).startswith("It was Saturday 4 July, 18:00")
+    assert time_before_move_sentence(seen).startswith("It was Saturday 4 July, 18:00")
 
 
 async def test_an_all_day_event_moves_only_by_date(db: Database) -> None:

@@ -244,7 +244,7 @@ async def test_a_waiting_party_above_the_limit_blocks_nobody(db):
         assert (await reply_as(tx, eve, event)).status is S.WAITLISTED
         mine = await queries.find(tx, event.id, four.user_id)
         assert "Answer again with fewer people" in answer_sentence(lowered, mine, 0, tx.now)
-        assert [number for number, _ in fields_of(lowered, mine).parties] == ["1", "2", "3"]
+        assert [number for number, _ in fields_of(lowered, mine).party_options] == ["1", "2", "3"]
         with pytest.raises(InvalidForm):
             await reply_as(tx, four, event)
         await reply_as(tx, dora, event, DECLINED)

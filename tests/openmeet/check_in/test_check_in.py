@@ -12,7 +12,7 @@ from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Refused, RemoteFailed
 from groundwork.rate_limit.contract import Limit
 from groundwork.signing_key import SigningKey
-from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries, registration, who_comes
+from openmeet.domain.attendance import actions, attendee_summary, event_hosting, host_decisions, queries, registration
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -463,7 +463,7 @@ async def test_faces_in_lists_are_those_of_people_who_came_and_then_of_the_other
             await host_decisions.check_in(tx, host, event.slug, rsvps[3].id)
             event_registration = await registration.registration_of(tx, event)
             bar_input = await bar_input_of(tx, event_registration, host.user_id, rsvp=None)
-            faces = await who_comes.faces_of(tx, [replace(bar_input, is_hosting=True)])
+            faces = await attendee_summary.faces_of(tx, [replace(bar_input, is_hosting=True)])
     people = {one.user_id: name for one, name in zip(rsvps, "BCDE", strict=True)}
     assert [people.get(one, "host") for one in faces[event.id]][:2] == ["E", "B"]
 

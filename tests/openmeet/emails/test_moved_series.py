@@ -12,7 +12,7 @@ from groundwork.clock import HOUR
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.moved_dates import moved_dates, slugs_of_moved
+from openmeet.domain.attendance.moved_dates import moved_dates, slugs_of_moved_dates
 from openmeet.domain.events.model import Event
 from openmeet.domain.search.my_event_lists import coming_up, waiting_for
 from openmeet.domain.series.model import Series
@@ -39,7 +39,7 @@ class Moved:
     async def asked(self) -> list[str]:
         """The dates that Ben is asked about."""
         async with self.post.db.reader() as reader:
-            return await slugs_of_moved(reader, self.ben.user_id, self.series.id)
+            return await slugs_of_moved_dates(reader, self.ben.user_id, self.series.id)
 
 
 @pytest.fixture

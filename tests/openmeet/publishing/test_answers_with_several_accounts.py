@@ -16,7 +16,7 @@ from openmeet.domain.identities import actions, backfill_progress
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.backfill import backfill
-from openmeet.network.publishing.repository_choice import READ_WITHIN
+from openmeet.network.publishing.repository_choice import MAX_WAIT_FOR_READ
 from openmeet.network.records.collections import MEMBERSHIP, RSVP
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
@@ -184,7 +184,7 @@ async def test_an_account_that_cannot_be_read_delays_answers_only_for_a_while(de
     answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.WAITING
-    deployment.clock.turn(READ_WITHIN)
+    deployment.clock.turn(MAX_WAIT_FOR_READ)
     await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
     assert len(await records_in_repository(deployment, first, RSVP)) == 1

@@ -15,7 +15,7 @@ from groundwork.database.deferred import DeferredDatabase
 from groundwork.database.recorded_reads import RecordedReads
 from groundwork.database.sqlite import SqliteDatabase
 from groundwork.database.transaction import Database, PlainReader, ReadTooLong
-from openmeet.domain.attendance import who_comes
+from openmeet.domain.attendance import attendee_summary
 from openmeet.domain.users import actions as users
 from openmeet.web.site.page_cache import PageCache
 from openmeet.web.site.services import Services
@@ -339,7 +339,7 @@ async def test_a_page_with_cached_counts_is_rendered_after_each_commit(
     site: Site, ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counts of events with very many answers are cached for a few seconds, so the page does not read their rows."""
-    monkeypatch.setattr(who_comes, "CACHED_FROM", 1)
+    monkeypatch.setattr(attendee_summary, "CACHED_FROM", 1)
     walk = await made_event(ana)
     await ana.post(f"{walk}/answer", data={"reply": "going"})
     await fresh(site, walk)

@@ -14,7 +14,7 @@ from openmeet.domain.users.model import UserId
 # In every time zone, midnight is the start of a quarter hour.
 QUARTER_HOUR: Final = 15 * MINUTE
 # A regular said yes to at least this many of the host's latest events.
-LEAST_YES_OF_REGULARS: Final = 3
+MIN_YES_OF_REGULARS: Final = 3
 NUMBER_OF_LATEST_EVENTS: Final = 5
 
 _NOT_DECLINED: Final = "('attending', 'attended', 'interested', 'waitlisted', 'pending')"
@@ -133,7 +133,7 @@ async def past_attendance(
         """,
         event_ids=event_ids,
         host=host,
-        least=LEAST_YES_OF_REGULARS if people is None else 1,
+        least=MIN_YES_OF_REGULARS if people is None else 1,
         limit=limit if people is None else len(people),
         **parameters,
     )

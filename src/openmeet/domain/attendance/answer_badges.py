@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerBarInput, AnswerState, GoingLeadsTo, answer_bar_of
+from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerBarInput, AnswerState, GoingOutcome, answer_bar_of
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.i18n.catalogue import LazyText, lazy, ngettext
@@ -127,7 +127,7 @@ def badge_of(bar: AnswerBar, pending_rsvps: int = 0) -> Badge | None:
     """
     if bar.state is AnswerState.NEEDS_DECISIONS:
         return Badge(ngettext("%(number)s request", "%(number)s requests", pending_rsvps), "hold")
-    if bar.state is AnswerState.MOVED and bar.going is not GoingLeadsTo.PLACE:
+    if bar.state is AnswerState.MOVED and bar.going_outcome is not GoingOutcome.PLACE:
         return _NEW_TIME
     return _BADGES.get(bar.state)
 

@@ -76,7 +76,7 @@ class AnswerAction(StrEnum):
     PHOTOS = "photos"
 
 
-class GoingLeadsTo(StrEnum):
+class GoingOutcome(StrEnum):
     """The outcome of replying "going" now."""
 
     PLACE = "place"
@@ -99,7 +99,7 @@ class AnswerRow:
 
 
 _Action = AnswerAction
-ROWS: Final[Mapping[AnswerState, AnswerRow]] = {
+ROW_OF_STATE: Final[Mapping[AnswerState, AnswerRow]] = {
     AnswerState.NOT_PUBLISHED: AnswerRow(),
     AnswerState.CANCELLED: AnswerRow(_Action.NEXT_DATE, _Action.DECLINED),
     AnswerState.OVER: AnswerRow(
@@ -188,7 +188,7 @@ class AnswerBar:
     primary: AnswerAction | None
     secondary: AnswerAction | None
     shows_answer: bool
-    going: GoingLeadsTo
+    going_outcome: GoingOutcome
     replies: tuple[RsvpReply, ...]
     current_reply: RsvpReply | None
 
@@ -212,7 +212,7 @@ REPLY_OF_STATUS: Final[Mapping[AttendanceStatus, RsvpReply]] = {
 def answer_bar_of(bar_input: AnswerBarInput) -> AnswerBar:
     """Return the state and those of its buttons that this person can use."""
     state = _state_of(bar_input)
-    row = ROWS[state]
+    row = ROW_OF_STATE[state]
     replies = (
         tuple(reply for reply in RsvpReply if _accepts_reply(bar_input, reply))
         if state is not AnswerState.NOT_PUBLISHED
@@ -230,16 +230,16 @@ def answer_bar_of(bar_input: AnswerBarInput) -> AnswerBar:
         or rsvp.pending_for is PendingFor.UNCLEAR
     )
     current_reply = None if rsvp is None or must_reply_again else REPLY_OF_STATUS.get(rsvp.status)
-    return AnswerBar(state, primary, secondary, row.shows_answer, going_leads_to(bar_input), replies, current_reply)
+    return AnswerBar(state, primary, secondary, row.shows_answer, outcome_of_going(bar_input), replies, current_reply)
 
 
-def going_leads_to(bar_input: AnswerBarInput) -> GoingLeadsTo:
+def outcome_of_going(bar_input: AnswerBarInput) -> GoingOutcome:
     """The outcome of replying "going" now, by the same rules that decide about the reply. PLACE also if it would be
     refused: then the bar offers no such button.
     """
     rsvp = bar_input.rsvp
     if rsvp is not None and rsvp.has_offer(bar_input.now):
-        return GoingLeadsTo.HELD_PLACE
+        return GoingOutcome.HELD_PLACE
     try:
         decision = rules.decide(
             bar_input.event_registration,
@@ -250,10 +250,10 @@ def going_leads_to(bar_input: AnswerBarInput) -> GoingLeadsTo:
             asked_at=bar_input.now,
         )
     except (Refused, NotFound):
-        return GoingLeadsTo.PLACE
+        return GoingOutcome.PLACE
     if decision.status is AttendanceStatus.PENDING:
-        return GoingLeadsTo.REQUEST
-    return GoingLeadsTo.WAITLIST if decision.status is AttendanceStatus.WAITLISTED else GoingLeadsTo.PLACE
+        return GoingOutcome.REQUEST
+    return GoingOutcome.WAITLIST if decision.status is AttendanceStatus.WAITLISTED else GoingOutcome.PLACE
 
 
 def _state_of(bar_input: AnswerBarInput) -> AnswerState:
@@ -290,7 +290,7 @@ def _state_of(bar_input: AnswerBarInput) -> AnswerState:
         return AnswerState.OFFER_EXPIRED
     if rsvp is not None:
         return _STATE_OF_STATUS[rsvp.status]
-    return _STATE_WITHOUT_RSVP[going_leads_to(bar_input)]
+    return _STATE_WITHOUT_RSVP[outcome_of_going(bar_input)]
 
 
 _STATE_OF_STATUS: Final[Mapping[AttendanceStatus, AnswerState]] = {
@@ -299,10 +299,10 @@ _STATE_OF_STATUS: Final[Mapping[AttendanceStatus, AnswerState]] = {
     AttendanceStatus.INVITED: AnswerState.INVITED,
 }
 
-_STATE_WITHOUT_RSVP: Final[Mapping[GoingLeadsTo, AnswerState]] = {
-    GoingLeadsTo.PLACE: AnswerState.OPEN,
-    GoingLeadsTo.REQUEST: AnswerState.APPROVAL,
-    GoingLeadsTo.WAITLIST: AnswerState.FULL,
+_STATE_WITHOUT_RSVP: Final[Mapping[GoingOutcome, AnswerState]] = {
+    GoingOutcome.PLACE: AnswerState.OPEN,
+    GoingOutcome.REQUEST: AnswerState.APPROVAL,
+    GoingOutcome.WAITLIST: AnswerState.FULL,
 }
 
 

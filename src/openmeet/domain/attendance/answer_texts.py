@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from groundwork.clock import MINUTE
-from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, GoingLeadsTo
+from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, GoingOutcome
 from openmeet.domain.attendance.model import Attendance, AttendanceMode, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.moved_dates import ALL_DATES, MovedDates
 from openmeet.domain.attendance.registration import EventRegistration, RegistrationSettings
@@ -21,11 +21,11 @@ REPLY_LABELS: Final[Mapping[RsvpReply, LazyText]] = {
     RsvpReply.DECLINED: lazy("Can’t go"),
 }
 
-_GOING_LABELS: Final[Mapping[GoingLeadsTo, LazyText]] = {
-    GoingLeadsTo.PLACE: lazy("I’m going"),
-    GoingLeadsTo.REQUEST: lazy("Ask to join"),
-    GoingLeadsTo.WAITLIST: lazy("Join waitlist"),
-    GoingLeadsTo.HELD_PLACE: lazy("Take the place"),
+_GOING_LABELS: Final[Mapping[GoingOutcome, LazyText]] = {
+    GoingOutcome.PLACE: lazy("I’m going"),
+    GoingOutcome.REQUEST: lazy("Ask to join"),
+    GoingOutcome.WAITLIST: lazy("Join waitlist"),
+    GoingOutcome.HELD_PLACE: lazy("Take the place"),
 }
 
 # The label of the first button if it shows the state.
@@ -140,7 +140,7 @@ def reply_label(bar: AnswerBar, reply: RsvpReply) -> str:
         return gettext("Still works")
     if reply is not RsvpReply.GOING:
         return str(REPLY_LABELS[reply])
-    return str(_STAY_LABELS.get(bar.state, _GOING_LABELS[bar.going]))
+    return str(_STAY_LABELS.get(bar.state, _GOING_LABELS[bar.going_outcome]))
 
 
 def reply_labels(bar: AnswerBar, moved: MovedDates | None) -> dict[str, str]:
@@ -210,7 +210,7 @@ def _moved_sentence(bar_input: AnswerBarInput) -> str:
     return moved if waits is None else f"{moved} {waits}"
 
 
-def time_before_move(bar_input: AnswerBarInput) -> str:
+def time_before_move_sentence(bar_input: AnswerBarInput) -> str:
     """Return the sentence with the event's start at the time when they answered."""
     starts_at = None if bar_input.rsvp is None else bar_input.rsvp.known_starts_at
     before = replace(bar_input.event, starts_at=starts_at)

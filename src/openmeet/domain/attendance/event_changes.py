@@ -54,7 +54,7 @@ class EventNotice(msgspec.Struct, frozen=True):
     payload: DatesChanged
     by: UserId
     starts_at: Instant | None = None
-    incomplete: IncompleteDates = expected_rsvps.NONE
+    incomplete: IncompleteDates = expected_rsvps.NO_INCOMPLETE_DATES
     series_id: str = ""
 
 

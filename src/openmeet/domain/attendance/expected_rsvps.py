@@ -13,7 +13,7 @@ import msgspec
 from groundwork.database.transaction import Reader
 from groundwork.outbox import jobs
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.notify import SqlPart
+from openmeet.domain.attendance.notify import ParametrizedSelect
 from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups.model import INSIDE, roles_sql
@@ -30,7 +30,7 @@ class IncompleteDates(msgspec.Struct, frozen=True):
     limited: list[EventId] = []
 
 
-NONE: Final = IncompleteDates()
+NO_INCOMPLETE_DATES: Final = IncompleteDates()
 
 
 async def incomplete_among(reader: Reader, events: Sequence[Event]) -> IncompleteDates:
@@ -38,7 +38,7 @@ async def incomplete_among(reader: Reader, events: Sequence[Event]) -> Incomplet
     ids = await jobs.uncompleted_among(reader, JobKind.NEW_DATE, [event.id for event in events])
     incomplete = [event for event in events if event.id in ids]
     if not incomplete:
-        return NONE
+        return NO_INCOMPLETE_DATES
     limited = await registration.limited_among(reader, incomplete)
     return IncompleteDates([event.id for event in incomplete], sorted(limited))
 
@@ -89,13 +89,15 @@ def _values(series_id: str, incomplete: IncompleteDates) -> dict[str, object]:
     return {"series_id": series_id, "incomplete": incomplete.dates or [""], "limited": incomplete.limited or [""]}
 
 
-def people_sql(series_id: str, incomplete: IncompleteDates) -> SqlPart:
+def people_sql(series_id: str, incomplete: IncompleteDates) -> ParametrizedSelect:
     """SQL for the ``user_id`` of everyone who is expected on one of these dates."""
     sql = f"select c.user_id from {_CANDIDATES} where exists (select 1 from events e where {_LACKS_RSVP})"
     return sql, _values(series_id, incomplete)
 
 
-def people_of_new_dates_sql(series_id: str, *, is_private: bool, group_id: str | None, has_limit: bool) -> SqlPart:
+def people_of_new_dates_sql(
+    series_id: str, *, is_private: bool, group_id: str | None, has_limit: bool
+) -> ParametrizedSelect:
     """SQL for the ``user_id`` of everyone who will be expected on dates that are not stored yet. ``has_limit``: these
     dates will have limited places.
     """
@@ -136,7 +138,7 @@ async def count(reader: Reader, event: Event, *, except_id: UserId) -> int:
     return int(row["number"]) if row else 0
 
 
-def dates_sql(series_id: str, incomplete: IncompleteDates, people: Collection[UserId]) -> SqlPart:
+def dates_sql(series_id: str, incomplete: IncompleteDates, people: Collection[UserId]) -> ParametrizedSelect:
     """SQL for the pairs (``user_id``, ``event_id``) of these people and the dates on which each of them is expected."""
     sql = f"""
         select distinct c.user_id, e.id as event_id from {_CANDIDATES} join events e on {_LACKS_RSVP}

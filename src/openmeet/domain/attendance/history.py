@@ -335,6 +335,7 @@ def _values(
 
 
 def entry_of(row: Row) -> HistoryEntry:
+    """Parse a row with ``COLUMNS``."""
     return HistoryEntry(
         id=row["id"],
         attendance_id=AttendanceId(row["attendance_id"]),

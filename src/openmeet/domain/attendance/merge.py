@@ -68,7 +68,7 @@ async def events_of(reader: Reader, user_id: UserId) -> list[EventId]:
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
     """Move all RSVPs of ``from_user`` to ``to_user`` and return how many. The caller has called ``lock_events``."""
-    dropped = await _merge_rsvps(tx, await _pairs(tx, from_user, to_user))
+    dropped = await _merge_rsvps(tx, await _rsvps_to_same_events(tx, from_user, to_user))
     people = {"from_user": from_user, "to_user": to_user}
     # The seat stays taken and only its owner changes, so these events need no recount.
     moved = await tx.execute("update attendances set user_id = :to_user where user_id = :from_user", **people)
@@ -79,7 +79,9 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
     return moved + len(dropped)
 
 
-async def _pairs(reader: Reader, from_user: UserId, to_user: UserId) -> list[tuple[Attendance, Attendance]]:
+async def _rsvps_to_same_events(
+    reader: Reader, from_user: UserId, to_user: UserId
+) -> list[tuple[Attendance, Attendance]]:
     """For each event that both accounts answered, the RSVPs of the merged and of the remaining account."""
     rows = await reader.fetch(
         f"select {queries.COLUMNS} from attendances where user_id in :people order by event_id",
@@ -111,12 +113,12 @@ async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attend
     """Merge each pair into one RSVP of the person of its second one, except unanswered invitations by address. Return the
     RSVPs that were dropped.
     """
-    merged = await _without_addresses(tx, [_merged_pair(first, second) for first, second in pairs])
+    merged = await _separate_unanswered_addresses(tx, [_merged_pair(first, second) for first, second in pairs])
     await tx.execute_many(
         _MERGE_HISTORY,
         [{"kept": pair.kept.id, "dropped": pair.dropped.id} for pair in merged],
     )
-    await proofs.move(tx, [(pair.kept.id, pair.dropped.id) for pair in merged])
+    await proofs.move_to_kept_rsvps(tx, [(pair.kept.id, pair.dropped.id) for pair in merged])
     # If a calendar entry was sent for either RSVP, the remaining RSVP is marked as having an entry, so that the entry
     # is cancelled when it ends.
     await tx.execute_many(
@@ -156,7 +158,7 @@ async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attend
     return [pair.dropped for pair in merged]
 
 
-async def _without_addresses(tx: Transaction, pairs: Sequence[_MergedPair]) -> list[_MergedPair]:
+async def _separate_unanswered_addresses(tx: Transaction, pairs: Sequence[_MergedPair]) -> list[_MergedPair]:
     """Give each unanswered invitation by address to a stand-in, unless both RSVPs of the pair are invitations of the same
     address. Return the other pairs.
 

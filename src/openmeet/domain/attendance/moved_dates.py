@@ -82,13 +82,13 @@ async def moved_dates(reader: Reader, user_id: UserId, series_ids: Collection[st
     return {row["id"]: MovedDates(row["slug"], int(row["found"])) for row in rows}
 
 
-async def several_moved(reader: Reader, user_id: UserId, series_id: str) -> MovedDates | None:
+async def moved_dates_if_several(reader: Reader, user_id: UserId, series_id: str) -> MovedDates | None:
     """The moved dates of a series, if there are several, so that one answer can confirm them all; otherwise None."""
     moved = (await moved_dates(reader, user_id, [series_id])).get(series_id)
     return None if moved is None or moved.count == 1 else moved
 
 
-async def slugs_of_moved(reader: Reader, user_id: UserId, series_id: str) -> list[EventSlug]:
+async def slugs_of_moved_dates(reader: Reader, user_id: UserId, series_id: str) -> list[EventSlug]:
     """The moved dates of a series that the person is asked about, by start."""
     rows = await reader.fetch(
         f"""

@@ -22,8 +22,8 @@ from openmeet.domain.notifications.model import NotificationKind, P, Payload, Sh
 from openmeet.domain.notifications.notify import Notice, notification_writes, notify, notify_each
 from openmeet.domain.users.model import UserId
 
-# The beginning of an SQL statement, and its parameters.
-SqlPart = tuple[str, Mapping[str, object]]
+# An SQL select, to be put into other statements, and its parameters.
+ParametrizedSelect = tuple[str, Mapping[str, object]]
 
 # Who is notified when an event changes, is cancelled or reinstated. Checked-in people are included, because check-in
 # opens a day before the start.
@@ -138,7 +138,7 @@ async def earliest_answered(
     user_ids: Sequence[UserId],
     *,
     at_most: int,
-    also_counted_sql: SqlPart = ("", {}),
+    also_counted_sql: ParametrizedSelect = ("", {}),
 ) -> dict[UserId, AnsweredEvents]:
     """The earliest of these events that each person answered with these statuses. People without any are left out.
 

@@ -31,7 +31,7 @@ from openmeet.domain.identities.model import ACTIVE, Identity
 from openmeet.domain.paging import Page
 from openmeet.domain.users.model import Caller, UserId
 
-_CURRENT: Final = (
+_CURRENT_PROOF: Final = (
     "select id, attendance_id, did, token_hash, made_at from attendance_proofs"
     " where attendance_id = :attendance_id and withdrawn_at is null"
 )
@@ -139,7 +139,7 @@ async def options_of(reader: Reader, server_key: SigningKey, caller: Caller, slu
     neither a proof nor a place, or if the event is not visible.
     """
     event, rsvp = await visible_event(reader, slug, caller.user_id, refusal=AttendanceReason.NO_OWN_ANSWER)
-    proof = None if rsvp is None else await _current(reader, server_key, rsvp.id)
+    proof = None if rsvp is None else await _current_proof(reader, server_key, rsvp.id)
     if rsvp is None or not (rsvp.is_seated or proof):
         raise NotFound(AttendanceReason.NO_OWN_ANSWER)
     accounts = [one for one in await identities.of_user(reader, caller.user_id) if _can_be_shown(one)]
@@ -218,7 +218,7 @@ async def make(
         did=options.account.did if shown_as is ShownAs.ACCOUNT and options.account else None,
         now=tx.now,
     )
-    proof = await _current(tx, server_key, options.rsvp.id)
+    proof = await _current_proof(tx, server_key, options.rsvp.id)
     if proof is None:
         # There was one already, and it has been withdrawn since.
         raise Conflict(AttendanceReason.PROOF_JUST_WITHDRAWN)
@@ -255,7 +255,7 @@ async def content_of(reader: Reader, token: str) -> ProofContent:
     return ProofContent(event, names[event.author_id], name, account, Instant(row["made_at"]))
 
 
-async def move(tx: Transaction, pairs: Sequence[tuple[AttendanceId, AttendanceId]]) -> None:
+async def move_to_kept_rsvps(tx: Transaction, pairs: Sequence[tuple[AttendanceId, AttendanceId]]) -> None:
     """Move proofs from RSVPs that are merged into others. ``pairs``: the remaining RSVP and the dropped one. If both
     have a proof, that of the remaining RSVP is kept and the other one withdrawn.
     """
@@ -271,8 +271,8 @@ async def move(tx: Transaction, pairs: Sequence[tuple[AttendanceId, AttendanceId
     )
 
 
-async def _current(reader: Reader, server_key: SigningKey, attendance_id: AttendanceId) -> AttendanceProof | None:
-    row = await reader.fetch_one(_CURRENT, attendance_id=attendance_id)
+async def _current_proof(reader: Reader, server_key: SigningKey, attendance_id: AttendanceId) -> AttendanceProof | None:
+    row = await reader.fetch_one(_CURRENT_PROOF, attendance_id=attendance_id)
     return None if row is None else _proof(server_key, row)
 
 

@@ -271,7 +271,7 @@ async def people_with_status(reader: Reader, event_id: EventId, statuses: Sequen
 async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
     """Counts of several events in one query. People known only by their DID are included.
 
-    This reads every RSVP. For display use ``who_comes.counts_shown``, which caches the counts of large events for a
+    This reads every RSVP. For display use ``attendee_summary.counts_shown``, which caches the counts of large events for a
     few seconds.
     """
     counts_by_event = dict.fromkeys(event_ids, NO_COUNTS)

@@ -4,7 +4,9 @@ from groundwork.errors import Reason
 
 
 class AttendanceReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/events.py``."""
+    """Why an action on an RSVP or on registration settings is refused, or a field is invalid. The messages are in
+    ``i18n/reasons/events.py``.
+    """
 
     EVENT_REMOVED = "attendance.event_removed"
     NOT_WELCOME = "attendance.not_welcome"

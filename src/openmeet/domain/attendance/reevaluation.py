@@ -240,13 +240,13 @@ async def upcoming_events(
     return [EventId(row["event_id"]) for row in rows]
 
 
-_REEVALUATED: Final = (PendingFor.UNCONFIRMED, PendingFor.APPROVAL)
+_REEVALUATED_REASONS: Final = (PendingFor.UNCONFIRMED, PendingFor.APPROVAL)
 
 # Upcoming events only; RSVPs to past ones stay as they were.
 _WITH_PENDING_RSVP: Final = f"""
     select a.event_id from attendances a join events e on e.id = a.event_id
      where a.user_id = :user_id and a.status = 'pending'
-         and a.pending_for in ({", ".join(f"'{one}'" for one in _REEVALUATED)})
+         and a.pending_for in ({", ".join(f"'{one}'" for one in _REEVALUATED_REASONS)})
        and a.source = 'network'
        and {is_not_over("e")} order by a.event_id
 """
@@ -269,7 +269,7 @@ async def reevaluate_pending_rsvp(tx: Transaction, event_id: EventId, user_id: U
     """
     locked = await locked_event.lock_by_id(tx, event_id, user_id)
     user = await user_by_id(tx, user_id)
-    if locked is None or locked.event.is_gone or locked.rsvp is None or not _is_reevaluated(locked.rsvp):
+    if locked is None or locked.event.is_gone or locked.rsvp is None or not _can_be_reevaluated(locked.rsvp):
         return False
     if user is None:
         raise TransactionConflict("this person’s account was merged with another one in between")
@@ -311,5 +311,5 @@ async def reevaluate_pending_rsvp(tx: Transaction, event_id: EventId, user_id: U
     return True
 
 
-def _is_reevaluated(rsvp: Attendance) -> bool:
-    return rsvp.source is RsvpSource.NETWORK and rsvp.pending_for in _REEVALUATED
+def _can_be_reevaluated(rsvp: Attendance) -> bool:
+    return rsvp.source is RsvpSource.NETWORK and rsvp.pending_for in _REEVALUATED_REASONS

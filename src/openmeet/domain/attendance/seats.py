@@ -29,7 +29,7 @@ class SeatLimits:
 
     @property
     def is_unlimited(self) -> bool:
-        """Whether there is no limit at all."""
+        """Whether neither the total number of seats nor that of a mode is limited."""
         return self.total is None and not self.of_mode
 
 
@@ -201,6 +201,6 @@ def offer_expires_at(event: Event, now: Instant) -> Instant:
     return until if event.over_at is None else min(until, event.over_at)
 
 
-def merged_by_number(waitlists: Sequence[Sequence[Attendance]]) -> list[Attendance]:
+def merge_by_number(waitlists: Sequence[Sequence[Attendance]]) -> list[Attendance]:
     """Merge several waitlists, in order of their numbers."""
     return sorted((one for waitlist in waitlists for one in waitlist), key=lambda one: one.waitlist_number or 0)

@@ -53,7 +53,7 @@ async def fill_seats(tx: Transaction, event_registration: EventRegistration) -> 
         return 0
     waitlists = await _waitlist_of_each_mode(tx, event.id, limits, MAX_PER_TRANSACTION)
     parties_to_seat = seats.next_up(
-        limits, held, seats.merged_by_number(waitlists), allows_overtaking=seats.is_last_call(event, tx.now)
+        limits, held, seats.merge_by_number(waitlists), allows_overtaking=seats.is_last_call(event, tx.now)
     )
     if not parties_to_seat:
         return 0
@@ -171,7 +171,7 @@ async def full_event_ids(reader: Reader, registrations: Collection[EventRegistra
     limits = {event_id: of_event for event_id, of_event in limits_of_all.items() if not of_event.is_unlimited}
     held = await queries.seats_by_mode_of_each(reader, list(limits))
     free_modes = {
-        event_id: [mode for mode in _modes(of_event) if seats.fits(of_event, held[event_id], 1, mode)]
+        event_id: [mode for mode in _modes_with_waitlist(of_event) if seats.fits(of_event, held[event_id], 1, mode)]
         for event_id, of_event in limits.items()
     }
     # A free seat can be kept for a party on the waitlist, except during the last call.
@@ -187,7 +187,8 @@ async def full_event_ids(reader: Reader, registrations: Collection[EventRegistra
     )
 
 
-def _modes(limits: SeatLimits) -> tuple[AttendanceMode | None, ...]:
+def _modes_with_waitlist(limits: SeatLimits) -> tuple[AttendanceMode | None, ...]:
+    """Both modes if one of them has a limit of its own, each with its own waitlist; otherwise None alone."""
     return tuple(AttendanceMode) if limits.of_mode else (None,)
 
 
@@ -199,7 +200,7 @@ async def _heads_of_each(
     values: dict[str, object] = {}
     for number, (event_id, limits) in enumerate(limits_by_event.items()):
         values[f"event{number}"] = event_id
-        for mode in _modes(limits):
+        for mode in _modes_with_waitlist(limits):
             name = f"{number}_{mode or 'any'}"
             of_mode = "" if mode is None else f"and {_COUNTED_MODE} = '{mode.value}'"
             most = seats.largest_party(limits, mode)
@@ -226,7 +227,7 @@ async def _waitlist_of_each_mode(
     """The first ``limit`` parties of each mode's waitlist. Parties that can never fit are left out."""
     return [
         await first_waitlisted(reader, event_id, limit, mode, party_up_to=seats.largest_party(limits, mode))
-        for mode in _modes(limits)
+        for mode in _modes_with_waitlist(limits)
     ]
 
 

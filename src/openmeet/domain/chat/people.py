@@ -7,8 +7,8 @@ from typing import Final
 from groundwork.database.expressions import escape_like, without_joiners, without_joiners_sql
 from groundwork.database.transaction import Reader, Row
 from groundwork.errors import NotFound
+from openmeet.domain.attendance.attendee_summary import sees_attendee_names_sql
 from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
-from openmeet.domain.attendance.who_comes import sees_who_comes_sql
 from openmeet.domain.chat.access import (
     access_in,
     access_of_each,
@@ -274,7 +274,7 @@ def _is_seen_to_come() -> str:
     # People who wait for a place or for the host's decision are left out, as on the page of the event.
     return _has_rsvp(
         "a.is_private = 0 and a.status in ('attending', 'attended', 'interested')"
-        f" and not {IS_UNANSWERED_INVITATION} and {sees_who_comes_sql('e', _VIEWER)}"
+        f" and not {IS_UNANSWERED_INVITATION} and {sees_attendee_names_sql('e', _VIEWER)}"
     )
 
 

@@ -7,9 +7,9 @@ from typing import Final, assert_never
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound, Reason
+from openmeet.domain.attendance.attendee_summary import sees_attendee_names_sql
 from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.visibility import visible_event
-from openmeet.domain.attendance.who_comes import sees_who_comes_sql
 from openmeet.domain.chat.people import is_known_author
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events import time_and_place
@@ -38,7 +38,7 @@ from openmeet.i18n.catalogue import gettext
 
 
 class SafetyReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Why a report, block or mute is refused. The messages are in ``i18n/reasons/accounts.py``."""
 
     OWN_CONTENT = "safety.own_content"
     CANNOT_BLOCK_ONESELF = "safety.cannot_block_oneself"
@@ -255,7 +255,7 @@ _MAY_KNOW: Final = f"""
       or exists (select 1 from attendances m join attendances t on t.event_id = m.event_id
           join events e on e.id = t.event_id
                   where m.user_id = :viewer and t.user_id = u.id and t.is_private = 0
-                    and t.status in ('attending', 'attended', 'interested') and {sees_who_comes_sql("e", ":viewer")})
+                    and t.status in ('attending', 'attended', 'interested') and {sees_attendee_names_sql("e", ":viewer")})
       or exists (select 1 from user_blocks k where k.user_id = :viewer and k.blocked_id = u.id and k.is_known = 1)
       or exists (select 1 from user_mutes q where q.user_id = :viewer and q.subject = u.id and q.is_known = 1))
     and (u.id = :viewer or not {is_leaving("u.id")})

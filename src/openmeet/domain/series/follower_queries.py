@@ -5,7 +5,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.attendance.notify import FanOutProgress, SqlPart
+from openmeet.domain.attendance.notify import FanOutProgress, ParametrizedSelect
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import FORMER_ROLES, INSIDE, GroupRole, roles_sql
@@ -145,7 +145,7 @@ async def goers_to_notify(
     return await _recipients(reader, goers_to_notify_sql(series), after=after, limit=limit, reached_by=reached_by)
 
 
-def followers_to_notify_sql(series: Series) -> SqlPart:
+def followers_to_notify_sql(series: Series) -> ParametrizedSelect:
     """SQL for the ``user_id`` of everybody in ``followers_to_notify``, for counting."""
     condition = " and f.notifications_enabled = 1"
     if _is_for_who_answered(series):
@@ -153,7 +153,7 @@ def followers_to_notify_sql(series: Series) -> SqlPart:
     return _recipients_sql(series, "event_series_followers", condition)
 
 
-def goers_to_notify_sql(series: Series) -> SqlPart:
+def goers_to_notify_sql(series: Series) -> ParametrizedSelect:
     """SQL for the ``user_id`` of everybody in ``goers_to_notify``, for counting."""
     condition = (
         " and not exists (select 1 from event_series_followers o where o.series_id = f.series_id"
@@ -171,7 +171,7 @@ def _is_for_who_answered(series: Series) -> bool:
     return series.visibility is Visibility.PRIVATE and series.group is None
 
 
-def _recipients_sql(series: Series, table: str, condition: str) -> SqlPart:
+def _recipients_sql(series: Series, table: str, condition: str) -> ParametrizedSelect:
     values: dict[str, object] = {"series_id": series.id, "owner_id": series.owner_id}
     if series.visibility is Visibility.PRIVATE and series.group is not None:
         condition += (
@@ -187,7 +187,7 @@ def _recipients_sql(series: Series, table: str, condition: str) -> SqlPart:
 
 
 async def _recipients(
-    reader: Reader, part: SqlPart, *, after: UserId, limit: int, reached_by: FanOutProgress | None
+    reader: Reader, part: ParametrizedSelect, *, after: UserId, limit: int, reached_by: FanOutProgress | None
 ) -> list[UserId]:
     sql, values = part
     values = {**values, "after": after, "limit": limit}

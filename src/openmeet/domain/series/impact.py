@@ -11,7 +11,7 @@ from typing import Final
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import expected_rsvps
-from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, SqlPart, change_payload
+from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, ParametrizedSelect, change_payload
 from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
 from openmeet.domain.events.edits import with_details
 from openmeet.domain.events.values import Visibility
@@ -173,7 +173,7 @@ async def impact_of_action(
     # Pausing leaves the dates as they are, so their hosts are not notified.
     hosted = [] if kind is event_kinds.SERIES_PAUSED else [one.event for one in held]
     incomplete = await expected_rsvps.incomplete_among(reader, [one.event for one in held])
-    expected: list[SqlPart] = []
+    expected: list[ParametrizedSelect] = []
     if incomplete.dates:
         expected.append(expected_rsvps.people_sql(series.id, incomplete))
     if stores_dates:

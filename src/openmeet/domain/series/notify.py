@@ -21,7 +21,7 @@ from openmeet.domain.attendance.notify import (
     NOTIFIED_STATUSES,
     AnsweredEvents,
     FanOutProgress,
-    SqlPart,
+    ParametrizedSelect,
     change_payload,
     earlier_start,
     earliest_answered,
@@ -76,12 +76,12 @@ class SeriesNews(msgspec.Struct, frozen=True):
     to_goers: bool = False
     co_hosts: dict[EventId, list[UserId]] = {}
     for_hosts_only: list[EventId] = []
-    incomplete: IncompleteDates = expected_rsvps.NONE
+    incomplete: IncompleteDates = expected_rsvps.NO_INCOMPLETE_DATES
 
 
 # Stored with its fan-out under the name ``only``.
 class SeriesNotice(msgspec.Struct, frozen=True, rename={"reached_by": "only"}):
-    """All notifications of one action.
+    """All notifications that follow from one action of a host on a series, stored with the fan-out that sends them.
 
     ``by``: the user who acted and is not notified. ``reached_by``: for an undo, how far the action's notifications got.
     """
@@ -353,7 +353,7 @@ async def _earliest_answered(
     tx: Transaction, series: Series, news: SeriesNews, people: Sequence[UserId], *, at_most: int
 ) -> dict[UserId, AnsweredEvents]:
     """The earliest dates that each person has answered, or will have answered once a job has added their RSVPs."""
-    also_counted_sql: SqlPart = (
+    also_counted_sql: ParametrizedSelect = (
         expected_rsvps.dates_sql(series.id, news.incomplete, people) if news.incomplete.dates else ("", {})
     )
     return await earliest_answered(

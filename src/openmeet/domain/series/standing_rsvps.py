@@ -116,7 +116,7 @@ async def confirm_new_times(
     is no such series, or the caller may not see it and has answered none of its moved dates.
     """
     series = await queries.lock_by_slug(tx, slug)
-    moved = [] if series is None else await moved_dates.slugs_of_moved(tx, caller.user_id, series.id)
+    moved = [] if series is None else await moved_dates.slugs_of_moved_dates(tx, caller.user_id, series.id)
     if series is not None and moved:
         await lock_dates(tx, series.id)
     else:

@@ -14,7 +14,7 @@ from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerState, answer
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.calendar_entries import IN_CALENDAR
 from openmeet.domain.attendance.model import SEATED_STATUSES, Attendance, AttendanceStatus, RsvpReply
-from openmeet.domain.attendance.moved_dates import several_moved
+from openmeet.domain.attendance.moved_dates import moved_dates_if_several
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events.event_access import may_see, private_details_for
 from openmeet.domain.events.model import Event, EventId
@@ -365,7 +365,7 @@ async def _story(
     bar = await _answer_bar_of(tx, event, user.id, own_rsvp) if answer_url and not offer else None
     has_answered = has_answered and (bar is None or bar.state is not AnswerState.MOVED)
     in_series = event.position_in_series if bar is not None and bar.state is AnswerState.MOVED else None
-    moved = None if in_series is None else await several_moved(tx, user.id, in_series.series_id)
+    moved = None if in_series is None else await moved_dates_if_several(tx, user.id, in_series.series_id)
     labels = {} if bar is None or has_answered else answer_texts.reply_labels(bar, moved)
     if offer:
         labels = {

@@ -115,19 +115,19 @@ async def max_picture_bytes_of(network: NetworkClients, pds_url: str, picture: P
     """
     if picture is None:
         return None
-    key = _key(pds_url)
-    stored_limit = await _get(network.cache, key)
+    key = _cache_key(pds_url)
+    stored_limit = await _cached_limit(network.cache, key)
     if stored_limit is None:
         stated = await _stated_limit(network, pds_url)
         stored_limit = _UNSTATED if stated is None else str(stated).encode()
-        await _put(network.cache, key, stored_limit, _STATED_SECONDS)
+        await _cache_limit(network.cache, key, stored_limit, _STATED_SECONDS)
     return None if stored_limit == _UNSTATED else int(stored_limit)
 
 
 async def store_lower_limit(network: NetworkClients, pds_url: str, max_bytes: int) -> None:
     """Remember a lower limit after the server refused a picture, regardless of the limit it states."""
     log.info("blob_limit.learned", pds=pds_url, limit=max_bytes)
-    await _put(network.cache, _key(pds_url), str(max_bytes).encode(), _LOWER_LIMIT_SECONDS)
+    await _cache_limit(network.cache, _cache_key(pds_url), str(max_bytes).encode(), _LOWER_LIMIT_SECONDS)
 
 
 async def _stated_limit(network: NetworkClients, pds_url: str) -> int | None:
@@ -139,18 +139,19 @@ async def _stated_limit(network: NetworkClients, pds_url: str) -> int | None:
     return limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else None
 
 
-def _key(pds_url: str) -> str:
+def _cache_key(pds_url: str) -> str:
     return f"blob-limit:{pds_url.rstrip('/')}"
 
 
-async def _get(cache: Cache, key: str) -> bytes | None:
+async def _cached_limit(cache: Cache, key: str) -> bytes | None:
+    """None if nothing is cached, or if the cache is unavailable: then the server is asked."""
     try:
         return await cache.get(key)
     except Unavailable:
         return None
 
 
-async def _put(cache: Cache, key: str, value: bytes, seconds: float) -> None:
+async def _cache_limit(cache: Cache, key: str, value: bytes, seconds: float) -> None:
     try:
         await cache.put(key, value, ttl_seconds=seconds)
     except Unavailable:

@@ -58,7 +58,9 @@ COUNTS = f"""
              where user_id = :user_id and uri is not null and state <> 'retracted') as published
 """
 
-_RECORDED = [status.value for status in AttendanceStatus if not isinstance(status_token(status), NoStatusToken)]
+_STATUSES_WITH_RECORD = [
+    status.value for status in AttendanceStatus if not isinstance(status_token(status), NoStatusToken)
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ async def handle_for(network: NetworkClients, custodial_pds: CustodialPds, state
 
 async def preview(reader: Reader, user_id: UserId, *, instance: str) -> ConsentPreview:
     """Return an example record, and how many records there are or would be."""
-    counted = await reader.fetch_one(COUNTS, user_id=user_id, recorded=_RECORDED)
+    counted = await reader.fetch_one(COUNTS, user_id=user_id, recorded=_STATUSES_WITH_RECORD)
     if counted is None:
         raise RuntimeError("a select without from or where answers one row")
     event = await _example_event(reader, user_id, instance)

@@ -74,7 +74,7 @@ FLAG_OF = {
     PublicationKind.GROUP_EVENT: Flag.GROUPS,
 }
 # Most sites never turn these flags on, so publications do not wait for them. They become due when a flag is turned on.
-_RARELY_ON = frozenset({Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS})
+_USUALLY_OFF = frozenset({Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS})
 
 
 async def decide(reader: Reader, publication: Publication, flags: Switchboard) -> Decision:
@@ -98,7 +98,7 @@ async def decide(reader: Reader, publication: Publication, flags: Switchboard) -
     flag = FLAG_OF[publication.kind]
     if await flags.is_on(reader, flag):
         return await add_basis(reader, publication, decision)
-    return DoNothing() if flag in _RARELY_ON else AwaitFeatureFlag()
+    return DoNothing() if flag in _USUALLY_OFF else AwaitFeatureFlag()
 
 
 async def _decide_without_flags(reader: Reader, publication: Publication) -> Decision:

@@ -27,7 +27,7 @@ from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
 # Nearly all repositories are read within this time. The limit keeps an unreachable server from delaying RSVPs for long.
-READ_WITHIN: Final = 10 * MINUTE
+MAX_WAIT_FOR_READ: Final = 10 * MINUTE
 
 
 async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Identity | None:
@@ -72,7 +72,7 @@ async def repository_for_rsvp(
     if (
         not publication.may_exist_remotely
         and len(identities) > 1
-        and (until := await _read_until(reader, identities)) is not None
+        and (until := await _wait_for_reads_until(reader, identities)) is not None
     ):
         # With a single account, the server is queried (``rsvp_plan.find_uri``). With several accounts,
         # some may be unreachable.
@@ -113,13 +113,13 @@ async def knows_all_rsvps(reader: Reader, identity: Identity) -> bool:
     )
 
 
-async def _read_until(reader: Reader, identities: list[Identity]) -> Instant | None:
+async def _wait_for_reads_until(reader: Reader, identities: list[Identity]) -> Instant | None:
     """Return until when to wait for the contents of these accounts; None if they are known or the wait is over."""
-    until = Instant((await reading_since(reader, identities) or 0) + READ_WITHIN)
+    until = Instant((await unfinished_read_since(reader, identities) or 0) + MAX_WAIT_FOR_READ)
     return until if until > reader.now else None
 
 
-async def reading_since(reader: Reader, identities: Sequence[Identity]) -> Instant | None:
+async def unfinished_read_since(reader: Reader, identities: Sequence[Identity]) -> Instant | None:
     """Return when the latest unfinished complete read of these accounts became necessary; None if there is none."""
     connected = [one.did for one in identities if one.kind is IdentityKind.CONNECTED]
     since = [await backfill_progress.requested_at(reader, connected), await _restored_at(reader, connected)]

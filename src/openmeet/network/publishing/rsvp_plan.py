@@ -19,7 +19,7 @@ from openmeet.network.publishing import repository_calls
 from openmeet.network.publishing.decision import PublishRsvp
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.repository_calls import fetch_proof, list_rsvps
-from openmeet.network.publishing.repository_choice import knows_all_rsvps, reading_since
+from openmeet.network.publishing.repository_choice import knows_all_rsvps, unfinished_read_since
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
@@ -50,7 +50,7 @@ async def find_uri(dependencies: PublishingDependencies, client: XrpcClient, dec
     async with dependencies.db.reader() as reader:
         if await knows_all_rsvps(reader, decision.identity):
             return None
-        since = await reading_since(reader, [decision.identity])
+        since = await unfinished_read_since(reader, [decision.identity])
         lists_more = since is None or since + LIST_MORE_AFTER <= reader.now
     max_rsvps = repository_calls.MAX_RSVPS_LISTED_INSTEAD_OF_READ if lists_more else None
     async for one in list_rsvps(client, decision.identity.did, max_rsvps=max_rsvps):

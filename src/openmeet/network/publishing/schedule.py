@@ -127,7 +127,7 @@ async def _set_aside_all(db: Database, excluded_servers: Sequence[str]) -> bool:
 async def _deliver_round(dependencies: PublishingDependencies, server: str, publications: Sequence[Publication]) -> int:
     """Deliver everything that was leased for one server, and end the leases of rows that were not tried."""
     circuit_states = dependencies.network.circuits
-    remaining = _in_order(publications)
+    remaining = _in_delivery_order(publications)
     try:
         # Half open: try one row at a time, because some rows are completed without a call that tests the server.
         while remaining and circuit_states.may_probe(server):
@@ -151,7 +151,7 @@ async def _deliver_round(dependencies: PublishingDependencies, server: str, publ
     return len(publications)
 
 
-def _in_order(publications: Sequence[Publication]) -> list[Publication]:
+def _in_delivery_order(publications: Sequence[Publication]) -> list[Publication]:
     """Sort retractions first, and a series before its events, because their records refer to the record of the series."""
     return sorted(
         publications,

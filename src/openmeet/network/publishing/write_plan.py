@@ -151,7 +151,7 @@ async def _first_record(
             return write_event(ours, None)
         case PublishGroup():
             content = await _group_content(dependencies, decision, uri, None)
-            return _made_unique(publication, write_group(content, None))
+            return _make_unique(publication, write_group(content, None))
         case PublishSeries():
             return await _series_record(dependencies, publication, decision, uri, None, NO_EARLIER_VERSIONS)
         case PublishRsvp():
@@ -249,11 +249,11 @@ async def _plan_event(
     previous = target.previous
     ours, picture = await _event_content(dependencies, decision.event, target.uri, max_picture_bytes)
     earlier = _earlier_versions(publication)
-    unchanged = previous is not None and is_up_to_date(ours, previous, earlier)
+    is_unchanged = previous is not None and is_up_to_date(ours, previous, earlier)
     if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
         picture = NO_PICTURE  # already uploaded
     record = write_event(ours, previous, earlier)
-    return PlannedWrite(target.uri, decision, target.current, record, unchanged, picture)
+    return PlannedWrite(target.uri, decision, target.current, record, is_unchanged, picture)
 
 
 async def _plan_group(
@@ -267,7 +267,7 @@ async def _plan_group(
     picture = await picture_to_publish(dependencies.pictures, decision.picture, max_picture_bytes)
     content = await _group_content(dependencies, decision, target.uri, picture.blob)
     record = write_group(content, previous, _decoded(publication.base_body))
-    record = _made_unique(publication, record) if previous is None else record
+    record = _make_unique(publication, record) if previous is None else record
     if previous is not None and record.get("avatar") == previous.get("avatar"):
         picture = replace(picture, blob=None)  # already uploaded
     return PlannedWrite(target.uri, decision, target.current, record, record == previous, picture)
@@ -329,12 +329,12 @@ async def _series_record(
     record = write_series(
         decision.series, series_page(dependencies.instance, decision.series), previous, earlier.agreed
     )
-    record = _made_unique(publication, record) if previous is None else record
+    record = _make_unique(publication, record) if previous is None else record
     put_predecessors(record, predecessors, earlier.written)
     return record
 
 
-def _made_unique(publication: Publication, record: dict[str, Value]) -> dict[str, Value]:
+def _make_unique(publication: Publication, record: dict[str, Value]) -> dict[str, Value]:
     """Make the bytes of a new record differ from earlier ones under its key, so that no late delete removes it.
 
     See docs/decisions/0090. The lease number is added to ``createdAt`` as milliseconds.

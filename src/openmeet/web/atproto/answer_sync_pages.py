@@ -34,7 +34,7 @@ from openmeet.web.atproto.merges_pages import (
     merge_views,
     merged_page,
 )
-from openmeet.web.attendance.view import history_part
+from openmeet.web.attendance.view import history_section
 from openmeet.web.events.publication_view import Sync, answer_sync
 from openmeet.web.media.subject import subject_of_event
 
@@ -106,7 +106,7 @@ async def _versions_of(reader: Reader, caller: Caller, review: AnswerReview, syn
 
 async def _history_of(reader: Reader, caller: Caller, review: AnswerReview) -> list[StoryLine]:
     """The latest changes of the RSVP. The page of the RSVP has the older ones."""
-    part = await history_part(
+    part = await history_section(
         reader, (review.rsvp.id, caller.user_id), caller.user_id, review.event.time_zone, path="", cursor=""
     )
     return [

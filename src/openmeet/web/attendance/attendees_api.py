@@ -92,7 +92,7 @@ class AnswersByStatus(msgspec.Struct, rename="camel"):
 
 
 class HostListOutput(msgspec.Struct, rename="camel"):
-    """One page of the list. ``cursor`` is null on the last page."""
+    """One page of an event's RSVPs as hosts see them, and the numbers of all. ``cursor`` is null on the last page."""
 
     attendances: list[HostAttendeeOutput]
     cursor: str | None

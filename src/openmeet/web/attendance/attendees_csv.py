@@ -62,7 +62,7 @@ async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
             questions |= dict.fromkeys(
                 (response.question_id, response.question_text) for one in details.values() for response in one.responses
             )
-        yield _lines([[*map(str, _HEADINGS), *(words for _, words in questions)]])
+        yield _csv_of_rows([[*map(str, _HEADINGS), *(words for _, words in questions)]])
         for ids in _pages(ids_file):
             async with db.reader() as reader:
                 found = {one.attendance_id: one for one in await host_list.entries_by_ids(reader, event.id, ids)}
@@ -70,7 +70,7 @@ async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
                 details = await rsvp_details.details_for_hosts(reader, event_registration, list(found))
             people = [found[rsvp_id] for rsvp_id in ids if rsvp_id in found]
             # This takes 50 ms for a page. A thread keeps the event loop free for other requests.
-            yield await asyncio.to_thread(_rows, people, names, details, list(questions))
+            yield await asyncio.to_thread(_csv_of_entries, people, names, details, list(questions))
 
 
 async def _store_ids(reader: Reader, event_id: EventId, all_ids: TextIO, responding: TextIO) -> None:
@@ -88,7 +88,7 @@ def _pages(ids_file: TextIO) -> Iterator[list[AttendanceId]]:
         yield [AttendanceId(line.rstrip("\n")) for line in lines]
 
 
-def _rows(
+def _csv_of_entries(
     entries: Sequence[RsvpListEntry],
     names: Mapping[UserId, str],
     details: Mapping[AttendanceId, DetailsForHosts],
@@ -114,10 +114,10 @@ def _rows(
                 *(responses.get(question, "") for question in questions),
             ]
         )
-    return _lines(rows)
+    return _csv_of_rows(rows)
 
 
-def _lines(rows: Sequence[Sequence[object]]) -> str:
+def _csv_of_rows(rows: Sequence[Sequence[object]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerows([_escaped_cell(str(cell)) for cell in row] for row in rows)

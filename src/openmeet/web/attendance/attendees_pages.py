@@ -14,6 +14,7 @@ from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooM
 from groundwork.http.forms import EMPTY, FormState, local_path, open_form, read_form
 from openmeet.domain.attendance import (
     approval_undo,
+    attendee_summary,
     history,
     host_decisions,
     host_list,
@@ -23,7 +24,6 @@ from openmeet.domain.attendance import (
     rsvp_details,
     rsvp_list,
     rsvp_list_texts,
-    who_comes,
 )
 from openmeet.domain.attendance.approval_undo import ApprovalBatch
 from openmeet.domain.attendance.host_decisions import DecisionCounts, HostDecision
@@ -44,7 +44,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.web.attendance import attendees_csv, forms
 from openmeet.web.attendance.invitation_limit import spend_on_invitation
-from openmeet.web.attendance.view import history_part, is_over_or_cancelled, past_words_of
+from openmeet.web.attendance.view import history_section, is_over_or_cancelled, past_words_of
 from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
@@ -253,7 +253,7 @@ async def show_one(request: Request) -> Response:
         attendees = await host_list.entries_by_ids(reader, event.id, [attendance_id])
         if not attendees:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
-        changes = await history_part(
+        changes = await history_section(
             reader,
             (attendance_id, attendees[0].user_id),
             caller.user_id,
@@ -337,7 +337,7 @@ async def _numbers_context(
         "counts": counts,
         "asking": counts.pending_rsvps,
         "has_companions": counts.going > sum(rsvps_by_status[one] for one in _TABS["going"].statuses),
-        "places_left": who_comes.places_left(event, counts),
+        "places_left": attendee_summary.places_left(event, counts),
         "checked_in": (await tickets.counts(reader, event.id)).there,
         "has_search": sum(rsvps_by_status.values()) >= _SEARCHED_FROM,
         "tabs": _shown_tabs(

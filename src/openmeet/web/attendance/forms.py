@@ -37,19 +37,19 @@ FULL_FORM_FIELD = "whole"
 
 @dataclass(frozen=True, slots=True)
 class AnswerFields:
-    """The fields that a form for this event has, and their options: ``parties`` as (value, label), ``modes`` as (value,
-    label, hint). A field without options is left out.
+    """The fields that a form for this event has, and their options: ``party_options`` as (value, label), ``modes`` as
+    (value, label, hint). A field without options is left out. ``asks_names``: of the people who come along.
     """
 
-    parties: tuple[tuple[str, str], ...]
+    party_options: tuple[tuple[str, str], ...]
     asks_names: bool
     modes: tuple[tuple[str, str, str], ...]
     questions: tuple[RegistrationQuestion, ...]
 
     @property
-    def parties_of_others(self) -> list[tuple[str, str]]:
-        """``parties`` with labels for a host who enters somebody else’s answer."""
-        return [(value, _people_label(int(value))) for value, _ in self.parties]
+    def party_options_for_host(self) -> list[tuple[str, str]]:
+        """``party_options`` with labels for a host who enters somebody else’s answer."""
+        return [(value, _people_label(int(value))) for value, _ in self.party_options]
 
     @property
     def mode_options(self) -> list[tuple[str, str]]:
@@ -61,7 +61,7 @@ class AnswerFields:
         """The names of the fields for party, mode and questions, which the complete form always sends. Empty if the
         event asks for nothing but the reply.
         """
-        asked = {"party": self.parties, "mode": self.modes}
+        asked = {"party": self.party_options, "mode": self.modes}
         return {name for name, options in asked.items() if options} | {question.id for question in self.questions}
 
     @property
@@ -95,7 +95,7 @@ def fields_of(
     says_who_waits = not holds_seat and not settings.needs_approval
     asks_party = largest > 1 or (own_rsvp is not None and own_rsvp.party > 1)
     return AnswerFields(
-        parties=tuple(
+        party_options=tuple(
             (str(party), _party_label(party, waits=says_who_waits and party > without_wait))
             for party in (range(1, largest + 1) if asks_party else ())
         ),
@@ -140,7 +140,7 @@ async def fields_now(
 ) -> AnswerFields:
     """``fields_of`` with the places that are free now."""
     fields = fields_of(event_registration, own_rsvp)
-    if not fields.parties or limits_of(event_registration).is_unlimited:
+    if not fields.party_options or limits_of(event_registration).is_unlimited:
         return fields
     holds_seat = own_rsvp is not None and own_rsvp.holds_seat
     if not holds_seat and await is_full_now(reader, event_registration):
@@ -184,7 +184,7 @@ def reply_details_of(form: Mapping[str, str], fields: AnswerFields) -> ReplyDeta
     form_responses = {one.id: form[one.id] for one in fields.questions if one.id in form}
     is_full_form = FULL_FORM_FIELD in form
     return ReplyDetails(
-        party=int(party) if party and fields.parties else None,
+        party=int(party) if party and fields.party_options else None,
         mode=AttendanceMode(mode) if mode and fields.modes else None,
         companion_names=tuple(form["guest_names"].split("\n")) if "guest_names" in form else None,
         form_responses=form_responses or None,

@@ -42,7 +42,7 @@ async def show(request: Request) -> Response:
         rows = found[:MAX_ON_PAPER]
         names = await shown_names(reader, [row.user_id for row in rows])
         counts = (await queries.counts(reader, [event.id]))[event.id]
-    people = sorted((rsvp_list_texts.text_of(row, names) for row in rows), key=_place_in_list)
+    people = sorted((rsvp_list_texts.text_of(row, names) for row in rows), key=_list_order)
     context = {
         "event": event,
         "subject": subject_of_event(event, reader.now).page("attendees", gettext("Guests")),
@@ -61,8 +61,10 @@ async def show(request: Request) -> Response:
     return page(request, "attendance/guest_list.html", context, headers={"cache-control": "no-store"})
 
 
-def _place_in_list(row: RsvpListText) -> tuple[bool, str, str]:
-    """Names that begin with no letter come first. Some signs would be sorted between or after the letters."""
+def _list_order(row: RsvpListText) -> tuple[bool, str, str]:
+    """Sort key of a row. Names that begin with no letter come first: some signs would be sorted between or after the
+    letters.
+    """
     initial = _initial(row)
     return initial != "#", initial, _sort_key(row)
 

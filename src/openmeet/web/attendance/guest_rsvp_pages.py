@@ -10,8 +10,8 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany, Why
 from groundwork.http.forms import FormState, read_form
-from openmeet.domain.attendance import answer_texts, queries, registration, who_comes
-from openmeet.domain.attendance.answer_bar import AnswerState, GoingLeadsTo, answer_bar_of
+from openmeet.domain.attendance import answer_texts, attendee_summary, queries, registration
+from openmeet.domain.attendance.answer_bar import AnswerState, GoingOutcome, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import RsvpReply
@@ -146,7 +146,7 @@ async def show_confirm(request: Request) -> Response:
         try:
             guest_rsvp, event = await guest_rsvp_actions.pending_rsvp(reader, _guest_rsvp_id(request))
         except NotFound as expired:
-            return await _form_again(reader, request, expired)
+            return await _form_after_expiry(reader, request, expired)
         person = await guest_rsvp_actions.answering_person(reader, guest_rsvp)
         own_rsvp = None if person is None else await queries.find(reader, event.id, person)
         event_registration = await registration.registration_of(reader, event)
@@ -154,7 +154,7 @@ async def show_confirm(request: Request) -> Response:
         figures, now = await _figures_of(reader, event), reader.now
     bar = answer_bar_of(bar_input)
     reply = guest_rsvp.request.reply
-    gets_place = reply is not RsvpReply.GOING or bar.going is GoingLeadsTo.PLACE
+    gets_place = reply is not RsvpReply.GOING or bar.going_outcome is GoingOutcome.PLACE
     is_used = guest_rsvp.used_at is not None
     context = {
         "event": event,
@@ -183,11 +183,11 @@ async def confirm(request: Request) -> Response:
         if not_found.name != INVALID_LINK:
             raise
         async with database_of(request).reader() as reader:
-            return await _form_again(reader, request, not_found)
+            return await _form_after_expiry(reader, request, not_found)
     return go(f"/mail/answer/{token}")
 
 
-async def _form_again(reader: Reader, request: Request, expired: NotFound) -> Response:
+async def _form_after_expiry(reader: Reader, request: Request, expired: NotFound) -> Response:
     """The form of the event that an expired link names. Raises ``expired`` if that event takes no such answers."""
     try:
         guest_form = await _load_form(reader, EventSlug(request.query_params.get("event", "")))
@@ -217,7 +217,9 @@ class GuestForm:
 
 
 async def _load_form(reader: Reader, slug: EventSlug) -> GuestForm:
-    """Raises NotFound, Refused."""
+    """The form for visitors of this event. Raises NotFound (no such event, or not visible to visitors) and Refused (no
+    answers without an account).
+    """
     event_registration = await guest_rsvp_actions.require_open_to_guests(reader, slug)
     bar_input = await bar_input_of(reader, event_registration, None, rsvp=None)
     bar = answer_bar_of(bar_input)
@@ -232,7 +234,7 @@ async def _load_form(reader: Reader, slug: EventSlug) -> GuestForm:
 
 
 async def _figures_of(reader: Reader, event: Event) -> AnswerFigures:
-    counts = (await who_comes.counts_shown(reader, [event.id]))[event.id]
+    counts = (await attendee_summary.counts_shown(reader, [event.id]))[event.id]
     host = (await shown_names(reader, [event.author_id]))[event.author_id]
     return AnswerFigures(host=host, waiting=counts.waiting, going=counts.going, taken=counts.seats)
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import Instant
-from openmeet.domain.attendance import activity, host_decisions, invitation_queries, queries, who_comes
+from openmeet.domain.attendance import activity, attendee_summary, host_decisions, invitation_queries, queries
 from openmeet.domain.attendance.activity import RecentChanges
 from openmeet.domain.attendance.rsvp_list_texts import status_words
 from openmeet.domain.events.model import Event
@@ -30,15 +30,15 @@ from openmeet.web.site.tenant_routing import database_of
 
 # Four weeks: on a phone, the bars of more days could not be told apart. The chart begins with the first answer, but a few
 # bars would not look like days.
-DAYS: Final = 28
-LEAST_DAYS: Final = 7
+MAX_DAYS: Final = 28
+MIN_DAYS: Final = 7
 # Dimensions of the chart, in units of its view box: its width, the height of the highest bar and of the number above it,
 # and the width of a bar, at most and as a part of its day.
-WIDTH: Final = 560
-HEIGHT: Final = 96
-NUMBER_HEIGHT: Final = 30
-BAR: Final = 40
-PART_OF_DAY: Final = 0.7
+CHART_WIDTH: Final = 560
+MAX_BAR_HEIGHT: Final = 96
+LABEL_HEIGHT: Final = 30
+MAX_BAR_WIDTH: Final = 40
+BAR_SHARE_OF_DAY: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_hosted_event(reader, caller, event_slug_of(request))
-        counts = (await who_comes.counts_shown(reader, [event.id]))[event.id]
-        changes = await view.since_yesterday(reader, [event.id], event.time_zone)
+        counts = (await attendee_summary.counts_shown(reader, [event.id]))[event.id]
+        changes = await view.changes_since_yesterday(reader, [event.id], event.time_zone)
         days = _days_of(event, reader.now)
         answers = await activity.count_first_rsvps(reader, event.id, midnight(days[0], event.time_zone))
         regulars = await activity.past_attendance(reader, caller.user_id)
@@ -110,15 +110,15 @@ async def show(request: Request) -> Response:
     context = {
         "event": event,
         "counts": counts,
-        "lately": _lately(changes),
+        "lately": _changes_in_words(changes),
         "subject": subject_of_event(event, now),
-        "by_day": chart_of(days, _by_day(answers, event.time_zone)),
+        "by_day": chart_of(days, _count_by_day(answers, event.time_zone)),
         "regulars": rows,
     }
     return page(request, "attendance/numbers.html", context, headers={"cache-control": "no-store"})
 
 
-def _lately(changes: RecentChanges) -> list[tuple[int, str]]:
+def _changes_in_words(changes: RecentChanges) -> list[tuple[int, str]]:
     """The figures since yesterday, without those that are zero."""
     figures = [
         (changes.answered, ngettext("new answer", "new answers", changes.answered)),
@@ -130,10 +130,10 @@ def _lately(changes: RecentChanges) -> list[tuple[int, str]]:
 def _days_of(event: Event, now: Instant) -> list[date]:
     """The days in the chart. The last one is today, or the day on which the event ended."""
     last = local_of(min(now, event.ends_at or event.starts_at or now), event.time_zone).date()
-    return [last - timedelta(days=number) for number in reversed(range(DAYS))]
+    return [last - timedelta(days=number) for number in reversed(range(MAX_DAYS))]
 
 
-def _by_day(answers: Mapping[Instant, int], zone: str) -> dict[date, int]:
+def _count_by_day(answers: Mapping[Instant, int], zone: str) -> dict[date, int]:
     numbers_by_day: dict[date, int] = {}
     for at, number in answers.items():
         day = local_of(at, zone).date()
@@ -143,22 +143,30 @@ def _by_day(answers: Mapping[Instant, int], zone: str) -> dict[date, int]:
 
 def chart_of(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay | None:
     """The chart, or None if nobody answered on these days. It leaves out days before the first answer, but
-    shows at least ``LEAST_DAYS``.
+    shows at least ``MIN_DAYS``.
     """
     first = next((place for place, day in enumerate(days) if numbers.get(day, 0)), None)
     if first is None:
         return None
-    shown = days[min(first, max(0, len(days) - LEAST_DAYS)) :]
-    best = max(shown, key=lambda day: numbers.get(day, 0))
-    step = WIDTH / len(shown)
-    width = min(BAR, round(step * PART_OF_DAY))
+    shown = days[min(first, max(0, len(days) - MIN_DAYS)) :]
+    highest = max(shown, key=lambda day: numbers.get(day, 0))
+    step = CHART_WIDTH / len(shown)
+    width = min(MAX_BAR_WIDTH, round(step * BAR_SHARE_OF_DAY))
     bars = []
     for position, day in enumerate(shown):
         number = numbers.get(day, 0)
-        height = max(3, round(number * HEIGHT / numbers[best])) if number else 0
+        height = max(3, round(number * MAX_BAR_HEIGHT / numbers[highest])) if number else 0
         x = round(position * step + (step - width) / 2)
         bars.append(
-            DayBar(formatting.short_day(day), number, x, NUMBER_HEIGHT + HEIGHT - height, width, height, day == best)
+            DayBar(
+                formatting.short_day(day),
+                number,
+                x,
+                LABEL_HEIGHT + MAX_BAR_HEIGHT - height,
+                width,
+                height,
+                day == highest,
+            )
         )
     summary = ngettext(
         "%(number)s answer from %(first)s to %(last)s.",
@@ -166,6 +174,6 @@ def chart_of(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay 
         sum(one.number for one in bars),
         first=bars[0].day,
         last=bars[-1].day,
-        best=formatting.short_day(best),
+        best=formatting.short_day(highest),
     )
-    return AnswersByDay(bars, WIDTH, NUMBER_HEIGHT + HEIGHT + 1, bars[0].day, bars[-1].day, summary)
+    return AnswersByDay(bars, CHART_WIDTH, LABEL_HEIGHT + MAX_BAR_HEIGHT + 1, bars[0].day, bars[-1].day, summary)

@@ -22,7 +22,7 @@ from openmeet.domain.attendance import (
     visibility,
     waitlist,
 )
-from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS, AnswerState, GoingLeadsTo, answer_bar_of
+from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS, AnswerState, GoingOutcome, answer_bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.events.model import Event
@@ -32,7 +32,7 @@ from openmeet.emails.rsvp_confirmation import answer_sentence
 from openmeet.outbox import publication_withdrawals, publications
 from openmeet.web.attendance import forms, resume_click
 from openmeet.web.attendance.resume_click import store_click
-from openmeet.web.attendance.view import FLASH_AFTER_REPLY, history_part
+from openmeet.web.attendance.view import FLASH_AFTER_REPLY, history_section
 from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
@@ -185,7 +185,7 @@ async def _answer_page(
     event = event_registration.event
     is_open = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
     caller = caller_of(request)
-    changes = own_rsvp and await history_part(
+    changes = own_rsvp and await history_section(
         reader,
         (own_rsvp.id, caller.user_id),
         caller.user_id,
@@ -203,7 +203,7 @@ async def _answer_page(
         # The person has a place and could bring others, but no places are left for them now.
         "has_no_place_for_others": own_rsvp is not None
         and own_rsvp.is_seated
-        and not fields.parties
+        and not fields.party_options
         and event_registration.settings.max_party > own_rsvp.party,
         "typed": form_state,
         "selected_reply": reply if reply in set(RsvpReply) else "",
@@ -219,7 +219,7 @@ async def _answer_page(
         "labels": {reply.value: answer_texts.reply_label(bar, reply) for reply in RsvpReply},
         "replies": [reply.value for reply in bar.replies],
         "is_moved": bar.state is AnswerState.MOVED,
-        "needs_approval": bar.going is GoingLeadsTo.REQUEST,
+        "needs_approval": bar.going_outcome is GoingOutcome.REQUEST,
     }
     return page(request, "attendance/answer.html", context, status=status)
 

@@ -97,8 +97,10 @@ class HistoryLine:
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryPart:
-    """Some changes of an RSVP, oldest first. ``older`` and ``newest`` are links to others, empty if there are none."""
+class HistorySection:
+    """The changes of an RSVP that one page shows, oldest first. ``older`` and ``newest`` are links to the pages with the
+    others, empty if there are none.
+    """
 
     lines: list[HistoryLine]
     older: str = ""
@@ -145,9 +147,9 @@ async def oldest_join_requests(
     ]
 
 
-async def history_part(
+async def history_section(
     reader: Reader, rsvp: tuple[AttendanceId, UserId], viewer: UserId, zone: str, *, path: str, cursor: str
-) -> HistoryPart:
+) -> HistorySection:
     """The latest changes of an RSVP, or those before ``cursor``, with times by the reader's clock, or in ``zone`` if the
     reader has chosen none. ``rsvp`` is its id and whose it is, ``path`` the page that shows them. Raises InvalidInput
     (``cursor``).
@@ -165,7 +167,7 @@ async def history_part(
         _history_line(one, after, names, attendee, viewer, reader_zone_or(zone))
         for one, after in zip(changes, pending_for, strict=True)
     ]
-    return HistoryPart(
+    return HistorySection(
         lines[::-1],
         older=f"{path}?{urlencode({'before': older})}#history" if older else "",
         newest=f"{path}#history" if cursor else "",
@@ -209,13 +211,13 @@ def _change_text(entry: HistoryEntry, pending_for: PendingFor | None) -> str:
     return f"{words} ({', '.join(more)})" if more else words
 
 
-async def since_yesterday(reader: Reader, event_ids: Sequence[EventId], zone: str) -> RecentChanges:
+async def changes_since_yesterday(reader: Reader, event_ids: Sequence[EventId], zone: str) -> RecentChanges:
     """Changes at these events since the start of yesterday in this time zone."""
     yesterday = local_of(reader.now, zone).date() - timedelta(days=1)
     return await activity.recent_changes(reader, event_ids, midnight(yesterday, zone))
 
 
-def change_parts(changes: RecentChanges, pending: int) -> list[str]:
+def change_labels(changes: RecentChanges, pending: int) -> list[str]:
     """``3 new answers``, ``1 can’t come``, ``2 wait for approval``. Empty if nothing happened and nobody is waiting."""
     parts = []
     if changes.answered:

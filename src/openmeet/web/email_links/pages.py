@@ -20,7 +20,7 @@ from openmeet.domain.attendance.answer_bar import AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpReply
-from openmeet.domain.attendance.moved_dates import ALL_DATES, several_moved
+from openmeet.domain.attendance.moved_dates import ALL_DATES, moved_dates_if_several
 from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.attendance.registration import registration_of
 from openmeet.domain.attendance.rules import rsvp_gives_access
@@ -59,7 +59,7 @@ _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 
 class EmailLinkReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/accounts.py``."""
+    """Why a link in an e-mail opens nothing. The messages are in ``i18n/reasons/accounts.py``."""
 
     CUT_OFF = "email_link.cut_off"
     TOO_OLD = "email_link.too_old"
@@ -235,7 +235,7 @@ async def _answer_page(
     bar = answer_bar_of(bar_input)
     requested_reply = request.query_params.get("reply", "")
     in_series = event.position_in_series if bar.state is AnswerState.MOVED else None
-    moved = None if in_series is None else await several_moved(reader, user_id, in_series.series_id)
+    moved = None if in_series is None else await moved_dates_if_several(reader, user_id, in_series.series_id)
     replies = answer_texts.reply_labels(bar, moved)
     is_past = bar.state in {AnswerState.CANCELLED, AnswerState.OVER}
     is_open_to_all = await may_see(reader, event, None, has_rsvp_access=False)

@@ -286,7 +286,7 @@ def _hint(bar: AnswerBar, bar_input: AnswerBarInput) -> str:
     if bar.state is AnswerState.WAITLISTED:
         return gettext("When a place becomes free, we hold it for you and e-mail you.")
     if bar.state is AnswerState.MOVED:
-        return answer_texts.time_before_move(bar_input)
+        return answer_texts.time_before_move_sentence(bar_input)
     closes_at = bar_input.event_registration.closes_at
     if closes_at is None or bar.state not in _BEFORE_AN_ANSWER:
         return ""

@@ -21,10 +21,10 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.answer_texts import button_labels
+from openmeet.domain.attendance.attendee_summary import counts_shown, sees_attendee_names
 from openmeet.domain.attendance.model import ATTENDEE_STATUSES, SEATED_STATUSES, AttendanceStatus
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.attendance.rules import rsvp_gives_access
-from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
 from openmeet.domain.events import co_host_queries, event_access
 from openmeet.domain.events.co_host_invitations import MAX_CO_HOSTS
 from openmeet.domain.events.content import input_name
@@ -81,7 +81,7 @@ MAX_ATTENDEES = 1000
 
 
 class EventList(msgspec.Struct, rename="camel"):
-    """One page of a list. ``cursor`` is null on the last page."""
+    """One page of a list of events. ``cursor`` is null on the last page."""
 
     events: list[EventDetail]
     cursor: str | None
@@ -210,7 +210,7 @@ async def list_attendees(request: Request) -> Response:
         registration_settings = await registration.settings_of(reader, event)
         own_rsvp = None if caller is None else await attendance_queries.find(reader, event.id, caller.user_id)
         is_hosting = await host_decisions.may_host(reader, event, caller)
-        sees_list = is_hosting or sees_who_comes(
+        sees_list = is_hosting or sees_attendee_names(
             registration_settings, is_going=own_rsvp is not None and own_rsvp.is_seated
         )
         people = (
@@ -264,7 +264,7 @@ async def _visible_event(reader: Reader, request: Request, caller: Caller | None
 
 
 async def events_page(reader: Reader, request: Request, events: list[Event], limit: int) -> EventList:
-    """One page of a list. The caller has read one event more than the limit, to find out whether there is a next page."""
+    """One page of a list of events. ``events`` has one more than ``limit`` if there is a next page."""
     cursor = my_event_lists.pack(my_event_lists.position_of(events[limit - 1])) if len(events) > limit else None
     return EventList(await details_of(reader, request, events[:limit]), cursor)
 

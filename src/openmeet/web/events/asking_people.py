@@ -74,7 +74,9 @@ class AskingList:
 
 @dataclass(frozen=True, slots=True)
 class ReturnPath:
-    """The page that is shown again after a decision. ``path`` includes its query. ``opened`` is the key of a list."""
+    """The page with lists of people who ask to join, to which a host’s decision about one of them returns. ``path``
+    includes its query. ``opened`` is the key of the list that is unfolded; empty for none.
+    """
 
     path: str
     opened: str

@@ -56,7 +56,7 @@ class CoHostOutput(msgspec.Struct, rename="camel"):
 
 
 class CoHostList(msgspec.Struct, rename="camel"):
-    """All invitations, in order. ``cursor`` is null on the last page."""
+    """One page of the co-hosts of an event and of those invited, in order. ``cursor`` is null on the last page."""
 
     co_hosts: list[CoHostOutput]
     cursor: str | None
@@ -72,7 +72,7 @@ class CoHostRequestOutput(msgspec.Struct, rename="camel"):
 
 
 class AskedList(msgspec.Struct, rename="camel"):
-    """Oldest first. ``cursor`` is null on the last page."""
+    """The invitations to co-host that the caller has not answered, oldest first. ``cursor`` is null on the last page."""
 
     invitations: list[CoHostRequestOutput]
     cursor: str | None

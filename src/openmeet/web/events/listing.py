@@ -10,13 +10,13 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from openmeet.domain.attendance import attendee_summary
 from openmeet.domain.attendance import queries as attendance_queries
-from openmeet.domain.attendance import who_comes
 from openmeet.domain.attendance.answer_badges import Badge, badge_in_list
 from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerBarInput, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
+from openmeet.domain.attendance.attendee_summary import counts_shown, faces_of
 from openmeet.domain.attendance.model import NO_COUNTS, RsvpCounts
-from openmeet.domain.attendance.who_comes import counts_shown, faces_of
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events import event_access, time_and_place
 from openmeet.domain.events.model import Event, EventId, EventStatus, RecordOrigin
@@ -288,7 +288,7 @@ def going_label(event: Event, facts: ListedFacts) -> str:
     if counts.waiting:
         waiting = ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting)
         return f"{going}, {waiting}" if going else waiting
-    free = who_comes.places_left(event, counts)
+    free = attendee_summary.places_left(event, counts)
     if not free:
         return going
     if not going:

@@ -14,8 +14,8 @@ from groundwork.database.transaction import Reader
 from groundwork.http.forms import FormState, read_form
 from openmeet.domain.attendance.activity import RecentChanges
 from openmeet.domain.attendance.answer_bar import is_visited_today
+from openmeet.domain.attendance.attendee_summary import counts_shown
 from openmeet.domain.attendance.model import RsvpCounts
-from openmeet.domain.attendance.who_comes import counts_shown
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.host_tasks.undelivered import dismiss
 from openmeet.domain.identities import backfill_progress
@@ -223,7 +223,7 @@ async def _dashboard(
         "" if most_pending is None else event_path(most_pending.slug),
         await host_tasks(reader, viewer, services(request).code_key),
         await _next_hosted(request, reader, viewer, hosted[0], further) if hosted else None,
-        await view.since_yesterday(reader, [one.id for one in hosted], zone),
+        await view.changes_since_yesterday(reader, [one.id for one in hosted], zone),
     )
 
 

@@ -21,6 +21,7 @@ from openmeet.domain.attendance import (
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.attendance.approval_undo import ApprovalBatch, count_unchanged
+from openmeet.domain.attendance.attendee_summary import counts_shown, places_left
 from openmeet.domain.attendance.model import (
     ATTENDEE_STATUSES,
     SEATED_STATUSES,
@@ -31,11 +32,10 @@ from openmeet.domain.attendance.model import (
     RsvpReply,
     RsvpSource,
 )
-from openmeet.domain.attendance.moved_dates import several_moved
+from openmeet.domain.attendance.moved_dates import moved_dates_if_several
 from openmeet.domain.attendance.proofs import refusal_of_proof
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rules import rsvp_gives_access
-from openmeet.domain.attendance.who_comes import counts_shown, places_left
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.check_in import tickets
 from openmeet.domain.events import co_host_queries, event_access
@@ -361,8 +361,8 @@ async def _hosting_context(
         return {"asking": [], "lately": [], "new_time": "", "checked_in": 0}
     lately = []
     if not event.is_draft:
-        changes = await attendance_view.since_yesterday(reader, [event.id], event.time_zone)
-        lately = attendance_view.change_parts(changes, counts.pending_people)
+        changes = await attendance_view.changes_since_yesterday(reader, [event.id], event.time_zone)
+        lately = attendance_view.change_labels(changes, counts.pending_people)
     return {
         "checked_in": (await tickets.counts(reader, event.id)).there if event.is_over(reader.now) else 0,
         "asking": await oldest_join_requests(reader, [event], viewer.caller.user_id, event_registration)
@@ -380,7 +380,9 @@ async def _hosting_context(
 async def _moved_context(reader: Reader, event: Event, viewer: UserId | None, state: AnswerState) -> dict[str, object]:
     """The moved dates of the event's series that the viewer is asked about, if there are several."""
     position = event.position_in_series if state is AnswerState.MOVED else None
-    moved = None if viewer is None or position is None else await several_moved(reader, viewer, position.series_id)
+    moved = (
+        None if viewer is None or position is None else await moved_dates_if_several(reader, viewer, position.series_id)
+    )
     return {"moved": moved, "confirm_all_label": answer_texts.confirm_all_label(moved.count) if moved else ""}
 
 

@@ -8,10 +8,10 @@ from starlette.routing import Route
 
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import attendee_list, host_decisions, registration, rsvp_list
+from openmeet.domain.attendance.attendee_summary import sees_attendee_names
 from openmeet.domain.attendance.model import ATTENDEE_STATUSES, SEATED_STATUSES
 from openmeet.domain.attendance.rsvp_list_texts import status_words
 from openmeet.domain.attendance.visibility import event_to_show
-from openmeet.domain.attendance.who_comes import sees_who_comes
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.attendance.view import is_over_or_cancelled
@@ -31,7 +31,9 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    """Raises NotFound if the host does not show the list to the viewer."""
+    """One page of the people of an event, in order of their answers. Raises NotFound if the event is not visible to the
+    viewer or the host does not show them the list.
+    """
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     after = rsvp_list.parse_cursor(request.query_params.get("after", ""))
@@ -39,7 +41,7 @@ async def show(request: Request) -> Response:
         event, own_rsvp, _ = await event_to_show(reader, event_slug_of(request), viewer)
         is_hosting = await host_decisions.may_host(reader, event, caller)
         settings = await registration.settings_of(reader, event)
-        if not is_hosting and not sees_who_comes(settings, is_going=own_rsvp is not None and own_rsvp.is_seated):
+        if not is_hosting and not sees_attendee_names(settings, is_going=own_rsvp is not None and own_rsvp.is_seated):
             raise NotFound(GeneralReason.NO_SUCH_EVENT)
         found = await attendee_list.attendees(
             reader,

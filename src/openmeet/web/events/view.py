@@ -13,6 +13,7 @@ from groundwork.http.forms import FormState
 from openmeet.domain.attendance import seats
 from openmeet.domain.attendance.answer_badges import Badge
 from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS
+from openmeet.domain.attendance.attendee_summary import sees_attendee_names
 from openmeet.domain.attendance.model import (
     SEATED_STATUSES,
     Attendance,
@@ -23,7 +24,6 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rsvp_list import RsvpListEntry
-from openmeet.domain.attendance.who_comes import sees_who_comes
 from openmeet.domain.calendars.entries import conflicts
 from openmeet.domain.calendars.model import CalendarEntry, ExcludedEvent, Span
 from openmeet.domain.covers.model import cover_for, tone_for
@@ -254,7 +254,7 @@ def _answers_context(
     own_rsvp = viewer.own_rsvp
     can_answer = takes_answers(event, now)
     says_yes = own_rsvp is not None and REPLY_OF_STATUS.get(own_rsvp.status) is RsvpReply.GOING
-    sees_list = viewer.is_hosting or sees_who_comes(settings, is_going=own_rsvp is not None and own_rsvp.is_seated)
+    sees_list = viewer.is_hosting or sees_attendee_names(settings, is_going=own_rsvp is not None and own_rsvp.is_seated)
     return {
         "counts": people.counts,
         "own_rsvp": own_rsvp,

@@ -18,9 +18,9 @@ from openmeet.domain.attendance import answer_texts, registration
 from openmeet.domain.attendance.answer_bar import answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
+from openmeet.domain.attendance.attendee_summary import counts_shown
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.queries import find as find_rsvp
-from openmeet.domain.attendance.who_comes import counts_shown
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.imports import people

@@ -13,7 +13,7 @@ from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.attendance import answer_texts, registration
 from openmeet.domain.attendance.answer_bar import AnswerBarInput
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
-from openmeet.domain.attendance.moved_dates import several_moved
+from openmeet.domain.attendance.moved_dates import moved_dates_if_several
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.chat.preview import may_enter_chat_of_series
@@ -188,7 +188,7 @@ async def _dates_context(
 
 async def _moved_context(reader: Reader, series: Series, viewer: UserId | None) -> dict[str, object]:
     """The dates that were moved since the viewer answered, if there are several. A single one is marked in the list."""
-    moved = None if viewer is None else await several_moved(reader, viewer, series.id)
+    moved = None if viewer is None else await moved_dates_if_several(reader, viewer, series.id)
     return {"moved": moved, "confirm_all_label": answer_texts.confirm_all_label(moved.count) if moved else ""}
 
 

@@ -15,9 +15,9 @@ from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Unavailable
 from groundwork.signing_key import SigningKey
 from groundwork.telemetry.logs import log
+from openmeet.domain.attendance.attendee_summary import counts_shown
 from openmeet.domain.attendance.model import RsvpCounts
 from openmeet.domain.attendance.visibility import seen_by
-from openmeet.domain.attendance.who_comes import counts_shown
 from openmeet.domain.chat.readers import UnreadCounts, unread_counts
 from openmeet.domain.events import rules
 from openmeet.domain.events.model import Event, EventId

@@ -17,8 +17,8 @@ from groundwork.geo_points import SearchArea
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.attendee_list import PublicRsvp, public_rsvps
+from openmeet.domain.attendance.attendee_summary import counts_shown, sees_attendee_names
 from openmeet.domain.attendance.model import SEATED_STATUSES, AttendanceStatus
-from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.place_text import coordinate_of
@@ -134,7 +134,7 @@ def _near_of_call(call: LexiconCall) -> SearchArea | None:
 async def _sees_list(call: LexiconCall, event: Event) -> bool:
     registration_settings = await registration.settings_of(call.reader, event)
     own_rsvp = None if call.viewer is None else await attendance_queries.find(call.reader, event.id, call.viewer)
-    if sees_who_comes(registration_settings, is_going=own_rsvp is not None and own_rsvp.status in SEATED_STATUSES):
+    if sees_attendee_names(registration_settings, is_going=own_rsvp is not None and own_rsvp.status in SEATED_STATUSES):
         return True
     return bool(await event_access.managed_among(call.reader, [event], call.viewer))
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.http.json_bodies import json_name
 from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance.attendee_summary import counts_shown
 from openmeet.domain.attendance.model import SEATED_STATUSES, Attendance, RsvpCounts
-from openmeet.domain.attendance.who_comes import counts_shown
 from openmeet.domain.events import event_access
 from openmeet.domain.events.content import input_name
 from openmeet.domain.events.disclosure import private_details

@@ -1,4 +1,6 @@
-"""Who comes to events, as pages and lists show it: the numbers, and the first people whom the viewer may see."""
+"""Summary of an event's attendees for pages and lists: the numbers, the free places, and the first people (faces), if
+the viewer may see the names.
+"""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -70,7 +72,7 @@ def places_left(event: Event, counts: RsvpCounts) -> int | None:
     return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
 
 
-def sees_who_comes(registration_settings: RegistrationSettings, *, is_going: bool) -> bool:
+def sees_attendee_names(registration_settings: RegistrationSettings, *, is_going: bool) -> bool:
     """Whether attendees' names are shown to somebody who does not host the event."""
     match registration_settings.list_audience:
         case ListAudience.EVERYONE:
@@ -83,8 +85,8 @@ def sees_who_comes(registration_settings: RegistrationSettings, *, is_going: boo
             assert_never(registration_settings.list_audience)
 
 
-def sees_who_comes_sql(event: str, viewer: str) -> str:
-    """``sees_who_comes`` as an SQL condition about an event (its alias) and a viewer (a column or parameter)."""
+def sees_attendee_names_sql(event: str, viewer: str) -> str:
+    """``sees_attendee_names`` as an SQL condition about an event (its alias) and a viewer (a column or parameter)."""
     return f"""case coalesce((select s.list_audience from registration_settings s where s.subject_id = {event}.id),
                              (select s.list_audience from registration_settings s where s.subject_id = {event}.series_id),
                              'everyone')
@@ -102,7 +104,7 @@ async def faces_of(reader: Reader, bar_inputs: Sequence[AnswerBarInput]) -> Mapp
         bar_input.event.id
         for bar_input in bar_inputs
         if bar_input.is_hosting
-        or sees_who_comes(
+        or sees_attendee_names(
             bar_input.registration_settings, is_going=bar_input.rsvp is not None and bar_input.rsvp.is_seated
         )
     ]
