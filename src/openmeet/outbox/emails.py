@@ -32,7 +32,7 @@ _REFUSED: Final = "MailRefused"
 
 
 class EmailReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/site.py``."""
+    """Why an e-mail job is refused or tried again. The messages are in ``i18n/reasons/site.py``."""
 
     SEPARATOR_IN_NAME = "email.separator_in_name"
     RESPONSE_LOST = "email.response_lost"  # the message was sent, but the mail server did not confirm it

@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class PublicationReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
+    """Why a record is not published, or not yet. The messages are in ``i18n/reasons/records.py``."""
 
     NOT_AGREED = "publication.not_agreed"
     RECORD_HOLDER_NOT_AGREED = "publication.record_holder_not_agreed"

@@ -8,7 +8,7 @@ FIELD = "recurrence"
 
 
 class RecurrenceReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/calendars.py``."""
+    """Why a recurrence rule, a date or a time is refused. The messages are in ``i18n/reasons/calendars.py``."""
 
     TOO_LONG = "recurrence.too_long"
     EMPTY = "recurrence.empty"

@@ -10,7 +10,7 @@ from openmeet.domain.users.model import UserId
 
 
 class AccountMergeReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Why two accounts cannot be merged. The messages are in ``i18n/reasons/accounts.py``."""
 
     PROVE_AGAIN = "account_merge.prove_again"
     EXPIRED = "account_merge.expired"

@@ -22,7 +22,7 @@ from openmeet.i18n.markdown import one_line
 
 
 class ApiTokenReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Why an action on API tokens or service credentials is refused. The messages are in ``i18n/reasons/accounts.py``."""
 
     SERVICE_NAME_NEEDED = "api_token.service_name_needed"
     SERVICE_SCOPE_NEEDED = "api_token.service_scope_needed"
@@ -188,7 +188,7 @@ async def holder(reader: Reader, token_hash: bytes) -> tuple[Caller, ApiToken] |
 
 
 async def still_valid(reader: Reader, token_hashes: Collection[bytes]) -> set[bytes]:
-    """Return the hashes whose tokens are neither revoked nor expired."""
+    """Return those of these hashes (SHA-256) whose API tokens are neither revoked nor expired."""
     if not token_hashes:
         return set()
     rows = await reader.fetch(

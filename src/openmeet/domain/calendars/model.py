@@ -10,7 +10,9 @@ from openmeet.domain.users.model import UserId
 
 
 class CalendarReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/calendars.py``."""
+    """Why an action on a personal or subscribed calendar is refused. The messages are in
+    ``i18n/reasons/calendars.py``.
+    """
 
     URL_INCOMPLETE = "calendar.url_incomplete"
     TOO_MANY_CALENDARS = "calendar.too_many_calendars"

@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class ChatReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/chat.py``."""
+    """Why an action in a chat is refused. The messages are in ``i18n/reasons/chat.py``."""
 
     NO_SUCH_ROOM = "chat.no_such_room"
     NO_SUCH_MESSAGE = "chat.no_such_message"

@@ -22,7 +22,7 @@ from openmeet.domain.users.model import Caller
 
 
 class CheckInReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+    """Why a ticket is not accepted. The messages are in ``i18n/reasons/events.py``."""
 
     WRONG_TICKET = "check_in.wrong_ticket"
     MALFORMED_CODE = "check_in.malformed_code"

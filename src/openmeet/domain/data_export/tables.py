@@ -14,7 +14,7 @@ from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES
 
 
 class DataExportReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Why an export, or a row of one, is refused or cannot be read. The messages are in ``i18n/reasons/accounts.py``."""
 
     PERSON_IS_HERE = "data_export.person_is_here"
     NOBODY_ANSWERED = "data_export.nobody_answered"

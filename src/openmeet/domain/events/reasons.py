@@ -4,7 +4,9 @@ from groundwork.errors import Reason
 
 
 class EventReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/events.py``."""
+    """Why an action on an event is refused, or a field of it is invalid. The messages are in
+    ``i18n/reasons/events.py``.
+    """
 
     CANNOT_TAKE_OVER = "event.cannot_take_over"
     CANNOT_HOST = "event.cannot_host"

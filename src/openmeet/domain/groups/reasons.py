@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class GroupReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/groups.py``."""
+    """Why an action on a group or its members is refused. The messages are in ``i18n/reasons/groups.py``."""
 
     CHANGED_SINCE_OPENED = "group.changed_since_opened"
     ONLY_OWNER_SETS_LEVEL = "group.only_owner_sets_level"

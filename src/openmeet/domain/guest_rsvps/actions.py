@@ -48,7 +48,7 @@ from openmeet.outbox.emails import enqueue_email
 
 
 class GuestRsvpReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+    """Why an RSVP without an account is refused. The messages are in ``i18n/reasons/events.py``."""
 
     NO_GUESTS = "guest_rsvp.no_guests"
     TOO_MANY_EMAILS = "guest_rsvp.too_many_emails"

@@ -36,7 +36,7 @@ from openmeet.domain.validation import GeneralReason
 
 
 class HostMessageReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+    """Why a message from a host is refused. The messages are in ``i18n/reasons/events.py``."""
 
     TEXT_NEEDED = "host_message.text_needed"
     MOMENT_OVER = "host_message.moment_over"

@@ -17,7 +17,7 @@ from openmeet.i18n.formatting import number
 
 
 class IcalendarReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/calendars.py``."""
+    """Why a calendar file is refused before it is interpreted. The messages are in ``i18n/reasons/calendars.py``."""
 
     FILE_TOO_LARGE = "icalendar.file_too_large"
     NOT_A_CALENDAR = "icalendar.not_a_calendar"

@@ -10,7 +10,9 @@ from openmeet.domain.users.model import UserId
 
 
 class IdentityReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Why an action on a person’s network accounts or their consent is refused. The messages are in
+    ``i18n/reasons/accounts.py``.
+    """
 
     NOT_YOUR_ACCOUNT = "identity.not_your_account"
     KEPT_HERE = "identity.kept_here"

@@ -47,7 +47,7 @@ _TOGETHER: Final = (TIME_FIELDS, PLACE_FIELDS)
 
 
 class ImportReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/calendars.py``."""
+    """Why an import of events or people is refused. The messages are in ``i18n/reasons/calendars.py``."""
 
     NO_EVENT_DESCRIBED = "import.no_event_described"
     UNKNOWN_ZONE = "import.unknown_zone"

@@ -10,7 +10,9 @@ from groundwork.errors import Reason
 
 
 class LegacyImportReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/calendars.py``."""
+    """Why the import of the older model, or a row of it, is refused. The messages are in
+    ``i18n/reasons/calendars.py``.
+    """
 
     YEAR_OUT_OF_RANGE = "legacy_import.year_out_of_range"
     UNKNOWN_ROW = "legacy_import.unknown_row"

@@ -14,7 +14,7 @@ from groundwork.ui.tones import nearest_tone
 
 
 class MediaReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+    """Why an uploaded picture is refused. The messages are in ``i18n/reasons/events.py``."""
 
     TOO_NARROW = "media.too_narrow"
     TOO_LARGE = "media.too_large"

@@ -14,7 +14,7 @@ from openmeet.i18n.catalogue import lazy
 
 
 class ModerationReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/site.py``."""
+    """Why an action of a moderator is refused. The messages are in ``i18n/reasons/site.py``."""
 
     DECIDED_MEANWHILE = "moderation.decided_meanwhile"
     NOTHING_REPORTED = "moderation.nothing_reported"

@@ -32,7 +32,7 @@ from openmeet.outbox.kinds import JobKind
 
 
 class ModerationEffectsReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/site.py``."""
+    """Why a moderator’s decision cannot be carried out. The messages are in ``i18n/reasons/site.py``."""
 
     NO_SUCH_SUBJECT = "moderation_effects.no_such_subject"
 

@@ -17,7 +17,7 @@ from openmeet.recurrence.rule import parse_rule
 
 
 class NotificationReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/site.py``."""
+    """Why a change of the notification settings is refused. The messages are in ``i18n/reasons/site.py``."""
 
     ZONE_NEEDED = "notification.zone_needed"
     MALFORMED_TIME = "notification.malformed_time"

@@ -13,7 +13,7 @@ from openmeet.i18n.markdown import one_line
 
 
 class PhotoReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+    """Why an action on a photo of an event is refused. The messages are in ``i18n/reasons/events.py``."""
 
     NO_SUCH_PHOTO = "photos.no_such_photo"
     NONE_CHOSEN = "photos.none_chosen"

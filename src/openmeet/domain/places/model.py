@@ -10,7 +10,7 @@ from groundwork.errors import Reason
 
 
 class PlaceReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+    """Why a place cannot be found by its name. The messages are in ``i18n/reasons/events.py``."""
 
     NOT_READY = "place.not_ready"
     UNKNOWN = "place.unknown"

@@ -10,7 +10,7 @@ from openmeet.domain.validation import GeneralReason
 
 
 class ProfileReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Why following a host is refused. The messages are in ``i18n/reasons/accounts.py``."""
 
     CANNOT_FOLLOW_ONESELF = "profile.cannot_follow_oneself"
     FOLLOWS_TOO_MANY = "profile.follows_too_many"

@@ -13,7 +13,7 @@ from openmeet.domain.users.model import Caller
 
 
 class SavedSearchReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Why a search cannot be saved or changed. The messages are in ``i18n/reasons/accounts.py``."""
 
     OF_GROUPS = "saved_search.of_groups"
     TOO_WIDE = "saved_search.too_wide"

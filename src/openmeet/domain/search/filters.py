@@ -22,7 +22,7 @@ SourceName = Literal["all", "openmeet", "bluesky", "atproto"]
 
 
 class SearchReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+    """Why a search is refused. The messages are in ``i18n/reasons/events.py``."""
 
     LAST_DAY_BEFORE_FIRST = "search.last_day_before_first"
     MALFORMED_TAG = "search.malformed_tag"

@@ -4,7 +4,9 @@ from groundwork.errors import Reason
 
 
 class SeriesReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+    """Why an action on a series is refused, or a field of it is invalid. The messages are in
+    ``i18n/reasons/events.py``.
+    """
 
     CANNOT_TAKE_OVER = "series.cannot_take_over"
     CANNOT_FOLLOW = "series.cannot_follow"

@@ -42,7 +42,7 @@ CODE_MAIL = "sign_in_code"
 
 
 class SignInReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Why a sign-in or a code is refused. The messages are in ``i18n/reasons/accounts.py``."""
 
     EMAIL_NEEDED = "sign_in.email_needed"
     EMAIL_OR_HANDLE_NEEDED = "sign_in.email_or_handle_needed"

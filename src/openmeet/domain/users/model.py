@@ -15,7 +15,7 @@ MAX_BIO = 2000
 
 
 class UserReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Why an action on a user account or its settings is refused. The messages are in ``i18n/reasons/accounts.py``."""
 
     UNKNOWN_ZONE = "user.unknown_zone"
     UNKNOWN_LANGUAGE = "user.unknown_language"

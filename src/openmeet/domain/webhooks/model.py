@@ -16,7 +16,7 @@ from openmeet.i18n.catalogue import lazy
 
 
 class WebhookReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/site.py``."""
+    """Why an action on a webhook is refused, or a delivery failed. The messages are in ``i18n/reasons/site.py``."""
 
     TOO_MANY_WEBHOOKS = "webhook.too_many_webhooks"
     NO_SUCH_WEBHOOK = "webhook.no_such_webhook"

@@ -14,7 +14,9 @@ MAX_VALUE: Final = 100
 
 
 class FirehoseReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
+    """Why a stream, a labeler, a frame or an identity could not be read. The messages are in
+    ``i18n/reasons/records.py``.
+    """
 
     CURSOR_UNKNOWN = "firehose.cursor_unknown"
     CLOSED_BY_SERVER = "firehose.closed_by_server"

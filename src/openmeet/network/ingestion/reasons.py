@@ -4,7 +4,9 @@ from groundwork.errors import Reason
 
 
 class IngestionReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
+    """Why something from the network could not be read, applied or decided. The messages are in
+    ``i18n/reasons/records.py``.
+    """
 
     NO_SUCH_SERIES = "ingestion.no_such_series"
     HOSTS_ONLY = "ingestion.hosts_only"

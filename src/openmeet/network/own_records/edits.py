@@ -35,7 +35,7 @@ STATUSES: Final[Mapping[str, LazyText]] = {
 
 
 class OwnRecordReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
+    """Why a change of somebody’s own record is refused. The messages are in ``i18n/reasons/records.py``."""
 
     CANNOT_BE_CHANGED = "own_record.cannot_be_changed"
     TITLE_NEEDED = "own_record.title_needed"

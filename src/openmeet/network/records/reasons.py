@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class RecordReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
+    """Why a record from the network is not applied. The messages are in ``i18n/reasons/records.py``."""
 
     NOT_A_MAP = "record.not_a_map"
     WRONG_TYPE = "record.wrong_type"

@@ -4,7 +4,9 @@ from groundwork.errors import Reason
 
 
 class RepositoryReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
+    """Why a sign-in, a session or a repository at a PDS cannot be used. The messages are in
+    ``i18n/reasons/records.py``.
+    """
 
     NOT_CONNECTED = "repository.not_connected"
     ACCOUNT_INACTIVE = "repository.account_inactive"

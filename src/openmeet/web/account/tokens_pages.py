@@ -193,7 +193,7 @@ class TokenMade(TokenOutput, rename="camel"):
 
 
 class TokenList(msgspec.Struct, rename="camel"):
-    """Newest first, including tokens that expired or were revoked in the last 30 days."""
+    """The caller’s API tokens, newest first, including those that expired or were revoked in the last 30 days."""
 
     tokens: list[TokenOutput]
     cursor: str | None

@@ -17,7 +17,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class AdminReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/site.py``."""
+    """Why the pages of operators are closed to somebody. The messages are in ``i18n/reasons/site.py``."""
 
     OPERATORS_ONLY = "admin.operators_only"
 

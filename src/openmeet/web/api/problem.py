@@ -6,7 +6,7 @@ from groundwork.errors import Reason
 
 
 class ApiReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/site.py``."""
+    """Why the JSON API refuses a request before its operation runs. The messages are in ``i18n/reasons/site.py``."""
 
     NOT_FOR_SERVICES = "api.not_for_services"
     SESSION_NEEDED = "api.session_needed"

@@ -4,7 +4,9 @@ from groundwork.errors import Reason
 
 
 class AtprotoReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
+    """Why a page or API operation about somebody’s own records refuses a request. The messages are in
+    ``i18n/reasons/records.py``.
+    """
 
     UNKNOWN_SOURCE = "atproto.unknown_source"
     NOT_CONNECTED = "atproto.not_connected"

@@ -132,7 +132,7 @@ class BackfillOutput(msgspec.Struct, rename="camel"):
 
 
 class ReadingList(msgspec.Struct, rename="camel"):
-    """Newest first; ``cursor`` is null on the last page."""
+    """The backfills that read the caller’s repositories, newest first. ``cursor`` is null on the last page."""
 
     readings: list[BackfillOutput]
     cursor: str | None

@@ -157,7 +157,9 @@ async def read_message_form(request: Request) -> SentForm:
 
 
 async def store_pictures(request: Request, person: UserId, message_form: SentForm) -> TakenPictures:
-    """Store the files that were sent with this request, and find those that an earlier submission stored."""
+    """Store the pictures that were sent with a chat message, and find those that an earlier submission of its form stored.
+    A picture that is refused has its problem beside its field; nothing is raised for it.
+    """
     fields: list[PictureField] = []
     ready: list[NewPicture] = []
     for number in range(1, MAX_PICTURES + 1):

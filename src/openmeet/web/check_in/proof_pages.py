@@ -220,7 +220,7 @@ def shown_name(proof_content: ProofContent) -> str:
 
 
 def account_label(account: Identity) -> str:
-    """``@ben.example``"""
+    """The verified handle of an account, such as ``@ben.example``, otherwise its DID."""
     return f"@{account.handle}" if account.handle else account.did
 
 
@@ -230,7 +230,7 @@ def proof_url(public_url: str, token: str) -> str:
 
 
 def parse_shown_as(text: str) -> ShownAs:
-    """Raises InvalidInput."""
+    """Parse the field that says what a proof shows of its person. Raises InvalidInput (``shown_as``)."""
     try:
         return ShownAs(text)
     except ValueError:

@@ -40,7 +40,7 @@ class AnnouncementOutput(msgspec.Struct, rename="camel"):
 
 
 class AnnouncementList(msgspec.Struct, rename="camel"):
-    """Newest first. ``cursor`` is null on the last page."""
+    """Announcements to a group, newest first. ``cursor`` is null on the last page."""
 
     announcements: list[AnnouncementOutput]
     cursor: str | None
@@ -100,7 +100,7 @@ class GroupLogLine(msgspec.Struct, rename="camel"):
 
 
 class LogPage(msgspec.Struct, rename="camel"):
-    """Newest first. ``cursor`` is null on the last page."""
+    """One page of the log of a group, newest first. ``cursor`` is null on the last page."""
 
     lines: list[GroupLogLine]
     cursor: str | None

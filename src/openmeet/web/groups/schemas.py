@@ -86,7 +86,7 @@ class GroupOutput(msgspec.Struct, rename="camel"):
 
 
 class GroupList(msgspec.Struct, rename="camel"):
-    """One page of a list. ``cursor`` is null on the last page."""
+    """One page of a list of groups. ``cursor`` is null on the last page."""
 
     groups: list[GroupOutput]
     cursor: str | None
@@ -120,7 +120,7 @@ class MemberOutput(msgspec.Struct, rename="camel"):
 
 
 class MemberList(msgspec.Struct, rename="camel"):
-    """One page of people. ``cursor`` is null on the last page."""
+    """One page of the members of a group. ``cursor`` is null on the last page."""
 
     members: list[MemberOutput]
     cursor: str | None

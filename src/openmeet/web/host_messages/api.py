@@ -53,7 +53,7 @@ class MessageOutput(msgspec.Struct, rename="camel"):
 
 
 class MessageList(msgspec.Struct, rename="camel"):
-    """Newest first. ``cursor`` is null on the last page."""
+    """Messages from the hosts of an event, newest first. ``cursor`` is null on the last page."""
 
     messages: list[MessageOutput]
     cursor: str | None

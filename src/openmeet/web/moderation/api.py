@@ -83,7 +83,7 @@ class ReportedThing(msgspec.Struct, rename="camel"):
 
 
 class ModerationQueue(msgspec.Struct, rename="camel"):
-    """One page, longest waiting first. ``cursor`` is null on the last page."""
+    """One page of the reported subjects, longest waiting first. ``cursor`` is null on the last page."""
 
     entries: list[ReportedThing]
     cursor: str | None
@@ -118,7 +118,7 @@ class LabelledList(msgspec.Struct, rename="camel"):
 
 
 class StandingList(msgspec.Struct, rename="camel"):
-    """One page, oldest first. ``cursor`` is null on the last page."""
+    """One page of the subjects with a status that a moderator set, oldest first. ``cursor`` is null on the last page."""
 
     subjects: list[SubjectStatusOutput]
     cursor: str | None
@@ -175,7 +175,7 @@ class ModerationLine(msgspec.Struct, rename="camel"):
 
 
 class ModerationLogOutput(msgspec.Struct, rename="camel"):
-    """One page, newest first. ``cursor`` is null on the last page."""
+    """One page of the log of moderators, newest first. ``cursor`` is null on the last page."""
 
     entries: list[ModerationLine]
     cursor: str | None

@@ -58,7 +58,7 @@ class WaitingMessage(msgspec.Struct, rename="camel"):
 
 
 class WaitingMessages(msgspec.Struct, rename="camel"):
-    """One page, longest waiting first. ``cursor`` is null on the last page."""
+    """One page of messages that wait for a moderator, longest waiting first. ``cursor`` is null on the last page."""
 
     messages: list[WaitingMessage]
     cursor: str | None

@@ -48,7 +48,9 @@ _LABELS: Final = {"reason": lazy("Why")}
 
 
 class SiteDecision(StrEnum):
-    """The possible decisions."""
+    """What a moderator of the site can decide about a chat message: remove or restore it, dismiss the reports about it,
+    uphold its removal against an objection; and about its author: ban them from the chat, or lift that.
+    """
 
     REMOVE = "remove"
     RESTORE = "restore"

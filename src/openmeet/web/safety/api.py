@@ -40,7 +40,7 @@ class ReportOutput(msgspec.Struct, rename="camel"):
 
 
 class ReportList(msgspec.Struct, rename="camel"):
-    """Newest first. ``cursor`` is null on the last page."""
+    """The reports that the caller made, newest first. ``cursor`` is null on the last page."""
 
     reports: list[ReportOutput]
     cursor: str | None
@@ -55,7 +55,7 @@ class BlockOutput(msgspec.Struct, rename="camel"):
 
 
 class BlockList(msgspec.Struct, rename="camel"):
-    """Newest first. ``cursor`` is null on the last page."""
+    """The people whom the caller has blocked, newest first. ``cursor`` is null on the last page."""
 
     blocks: list[BlockOutput]
     cursor: str | None
@@ -70,7 +70,7 @@ class MuteOutput(msgspec.Struct, rename="camel"):
 
 
 class MuteList(msgspec.Struct, rename="camel"):
-    """Newest first. ``cursor`` is null on the last page."""
+    """The people and groups that the caller has muted, newest first. ``cursor`` is null on the last page."""
 
     mutes: list[MuteOutput]
     cursor: str | None

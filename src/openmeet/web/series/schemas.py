@@ -461,7 +461,7 @@ class OfferedSeries(msgspec.Struct, rename="camel"):
 
 
 class OfferedList(msgspec.Struct, rename="camel"):
-    """Oldest first. ``cursor`` is null on the last page."""
+    """The series that are offered to the caller, oldest offer first. ``cursor`` is null on the last page."""
 
     offers: list[OfferedSeries]
     cursor: str | None

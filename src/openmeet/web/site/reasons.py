@@ -4,7 +4,9 @@ from groundwork.errors import Reason
 
 
 class SiteReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/site.py``."""
+    """Why any page refuses a request; and units of time for such sentences. The messages are in
+    ``i18n/reasons/site.py``.
+    """
 
     AUTHENTICATION_REQUIRED = "site.authentication_required"
     NOTHING_HERE = "site.nothing_here"

@@ -89,7 +89,7 @@ class WebhookMade(WebhookOutput, rename="camel"):
 
 
 class WebhookList(msgspec.Struct, rename="camel"):
-    """Newest first. ``cursor`` is null on the last page."""
+    """The webhooks of the caller, newest first. ``cursor`` is null on the last page."""
 
     webhooks: list[WebhookOutput]
     cursor: str | None

@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class XrpcReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
+    """Why an XRPC query of OpenMeet is refused. The messages are in ``i18n/reasons/records.py``."""
 
     TOKEN_NOT_TAKEN = "xrpc.token_not_taken"
     QUERY_BY_GET = "xrpc.query_by_get"
