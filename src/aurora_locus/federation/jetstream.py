@@ -58,7 +58,9 @@ _BAD_MESSAGE = StreamError("InvalidRequest", "The message is not an options_upda
 
 @dataclass(frozen=True, slots=True)
 class JetstreamOptions:
-    """Filters. An event must pass all of them; an empty filter passes everything."""
+    """The filters of a subscriber of Jetstream. An event is sent if it passes all of them; an empty filter passes
+    everything. ``max_bytes``: of its line of JSON; 0 means no limit.
+    """
 
     collections: frozenset[str] = frozenset()
     prefixes: tuple[str, ...] = ()

@@ -87,11 +87,11 @@ _REFUSALS: Final = {
 
 
 def may(role: EventRole, act: EventPermission) -> bool:
-    """Whether this role allows the action."""
+    """Whether this role at an event allows the action."""
     return act in ALLOWED[role]
 
 
 def require_permission(role: EventRole, act: EventPermission) -> None:
-    """Raise Forbidden, with a reason, unless the role allows the action."""
+    """Raise Forbidden, with a reason, unless the role at an event allows the action."""
     if not may(role, act):
         raise Forbidden(EventReason.NOT_IN_ITS_GROUP if role is EventRole.FORMER else _REFUSALS[act])

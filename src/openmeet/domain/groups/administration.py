@@ -245,7 +245,9 @@ async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id
 
 
 def invitation_of_token(key: SigningKey, token: str) -> InvitationId:
-    """Return the invitation that a link token identifies. Raises NotFound if the token is forged."""
+    """Return the id of the group invitation that the token in an e-mailed link identifies. Raises NotFound if the token is
+    forged.
+    """
     invitation_id = rules.invitation_in(key, token)
     if invitation_id is None:
         raise NotFound(GroupReason.INVITATION_OVER, name=INVALID_LINK)

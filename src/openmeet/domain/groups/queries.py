@@ -349,7 +349,9 @@ def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: Group
 async def members(
     reader: Reader, group_id: GroupId, roles: Sequence[GroupRole], *, after: MemberId | None, limit: int
 ) -> list[Membership]:
-    """People in these roles, ordered by when they first had a role, except those who are deleting their account."""
+    """The next ``limit`` members of a group in these roles, ordered by when they first had a role, without those who are
+    deleting their account.
+    """
     clause = "" if after is None else "and id > :after"
     values: dict[str, object] = {} if after is None else {"after": after}
     rows = await reader.fetch(

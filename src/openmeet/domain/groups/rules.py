@@ -120,7 +120,7 @@ _FORBIDDEN: Final = {
 
 
 def may(role: GroupRole | None, action: GroupPermission) -> bool:
-    """Whether this role has the permission. None means no role."""
+    """Whether this role in a group has the permission. None means no role."""
     return action in ALLOWED[role]
 
 

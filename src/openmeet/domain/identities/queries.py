@@ -160,7 +160,7 @@ async def of_people_with(reader: Reader, dids: Collection[str]) -> dict[str, lis
 
 
 async def of_users(reader: Reader, user_ids: list[UserId]) -> dict[UserId, list[Identity]]:
-    """Like ``of_user``, for several users in one statement."""
+    """The DIDs of several users, each starting with the default for new records, in one statement."""
     identities: dict[UserId, list[Identity]] = {user_id: [] for user_id in user_ids}
     if identities:
         for row in await reader.fetch(OF_USERS, user_ids=user_ids):

@@ -36,7 +36,9 @@ class RecordChange:
 
     @property
     def update(self) -> RecordUpdate:
-        """What is stored of this version."""
+        """The row of ``records`` to store for this version: its message, state and subject, and why it cannot be applied.
+        Of an event that cannot be read, the last readable version is kept beside it.
+        """
         is_unreadable_event = self.message.collection in EVENTS and self.state is RecordState.RAW
         readable = last_readable_version(self.seen_record) if is_unreadable_event else None
         return RecordUpdate(self.message, self.state, self.parsed.reason, self.parsed.subject_uri, readable=readable)

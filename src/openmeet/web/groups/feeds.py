@@ -186,7 +186,7 @@ async def calendar_url_for(reader: Reader, request: Request, group: Group, membe
 
 
 def calendar_feed_url(request: Request, token: str) -> str:
-    """The full URL for a token. Empty if there is none."""
+    """The full URL of a group's calendar for the member with this token; empty for an empty token."""
     public_url = services(request).settings.public_url
     return f"{public_url}/group-calendars/{quote(token)}.ics" if token else ""
 

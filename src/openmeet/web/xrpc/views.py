@@ -62,7 +62,7 @@ async def views_of(call: LexiconCall, events: Sequence[Event]) -> list[EventView
 
 
 async def event_view(call: LexiconCall, event: Event) -> EventView:
-    """The view of one event, which the caller must be allowed to see."""
+    """An event as XRPC queries return it. The caller must be allowed to see the event."""
     (view,) = await views_of(call, [event])
     return view
 
