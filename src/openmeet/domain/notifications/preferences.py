@@ -1,7 +1,7 @@
 """Users' notification preferences: topics, channels and hours, with defaults. SQL."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 from itertools import groupby
 from operator import itemgetter
@@ -188,12 +188,12 @@ def _hours_of(row: Row) -> DeliveryHours:
 @dataclass(frozen=True, slots=True)
 class AudienceSize:
     """How many people a change would notify. ``mailed`` counts those of ``notified`` who get an e-mail, at once or in a
-    digest. ``considered``: the recipients whose preferences were read.
+    digest. ``considered``: the recipients whose preferences were read; a statement that limits them may have had more.
     """
 
     notified: int
     mailed: int
-    considered: int = 0
+    considered: int = field(default=0, compare=False)
 
 
 # Shadow accounts have no address and cannot read notifications. Guests cannot sign in, so only e-mail reaches them
