@@ -245,8 +245,8 @@ async def test_forced_colours_show_what_is_selected(browser: Browser, openmeet: 
 
 async def test_reduced_motion_is_respected(page: Page) -> None:
     moving = await page.evaluate(
-        """() => [...document.querySelectorAll('body, body *')].filter((one) => ['', '::before', '::after'].some((part)
-                => {
+        """() => [...document.querySelectorAll('body, body *')]
+          .filter((one) => ['', '::before', '::after'].some((part) => {
             const style = getComputedStyle(one, part || null);
             const seconds = (text) => Math.max(...text.split(',').map(parseFloat));
             return seconds(style.transitionDuration) > 0 || (style.animationName !== 'none' &&
