@@ -30,7 +30,7 @@ from checks import postgres
 from groundwork.clock import Clock, HandClock, Instant
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
-from groundwork.database.transaction import Database, Engine, ReadTooLong, TransactionTooLong
+from groundwork.database.transaction import Database, DatabaseUnavailable, Engine, ReadTooLong, TransactionTooLong
 from tests.external_dependencies import is_available
 from tests.postgres_schemas import Emptied
 from tests.reused_connections import forget, processes
@@ -180,10 +180,10 @@ async def make_database(
 
 async def patiently(work: Callable[[], Awaitable[T]]) -> T:
     """Repeat ``work`` until it fits into the time limit of its database, which a busy machine may exceed. What was too
-    slow has left nothing behind.
+    slow has left nothing behind. A connection whose rollback is too slow is closed, and the next attempts may find it lost.
     """
     while True:
-        with contextlib.suppress(TransactionTooLong, ReadTooLong):
+        with contextlib.suppress(TransactionTooLong, ReadTooLong, DatabaseUnavailable):
             return await work()
 
 

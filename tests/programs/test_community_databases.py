@@ -87,7 +87,7 @@ async def test_database_is_opened_as_soon_as_it_answers(tmp_path: Path, postgres
 async def test_silent_server_blocks_no_other_community(
     tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(community_databases, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(community_databases, "PATIENCE_SECONDS", 0.015)
     async with silent_server() as port:
         found = settings_of(tmp_path, village=f"postgresql://me@{HOST}:{port}/nothing")
         async with open_databases(found, clock, Metrics("openmeet")) as databases:
