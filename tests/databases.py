@@ -180,7 +180,7 @@ async def make_database(
 
 async def patiently(work: Callable[[], Awaitable[T]]) -> T:
     """Repeat ``work`` until it fits into the time limit of its database, which a busy machine may exceed. What was too
-    slow has left nothing behind. A connection whose rollback is too slow is closed, and the next attempts may find it lost.
+    slow has left nothing behind. A connection whose rollback is too slow is closed, and the next attempt may find it lost.
     """
     while True:
         with contextlib.suppress(TransactionTooLong, ReadTooLong, DatabaseUnavailable):
