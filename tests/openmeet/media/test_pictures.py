@@ -69,6 +69,16 @@ def test_a_rotated_picture_with_broken_metadata_is_accepted():
     assert open_picture(made).size == (60, 80)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_with_cut_metadata_is_accepted_as_it_is(kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotated
+    whole = exif.tobytes()
+    for length in range(len(whole)):
+        body = draw_picture(kind, (80, 60), exif=whole[:length])
+        assert open_picture(prepare(body).bodies[Size.LARGE, PictureFormat.JPEG]).size in {(80, 60), (60, 80)}, length
+
+
 def test_transparent_pictures_get_a_white_background():
     made = open_picture(prepare(draw_picture("PNG", mode="RGBA")).bodies[Size.LARGE, PictureFormat.JPEG])
     assert made.mode == "RGB"

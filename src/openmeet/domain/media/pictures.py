@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 import warnings
 from dataclasses import dataclass
 from enum import StrEnum
@@ -174,6 +175,8 @@ def decode(body: bytes, side: int) -> Image.Image:
         with warnings.catch_warnings():
             # Check the dimensions before decoding, because the library only warns about large ones.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Metadata that the library can only read in part.
+            warnings.simplefilter("ignore", UserWarning)
             with Image.open(io.BytesIO(body), formats=_FORMATS) as sent:
                 _check_size(sent)
                 # Let the JPEG decoder scale down if it can.
@@ -291,7 +294,11 @@ def _upright(sent: Image.Image) -> Image.Image:
     """Turn the picture as its metadata says. ``ImageOps.exif_transpose`` would also write the metadata again, which fails
     if they are broken.
     """
-    turn = _TURNS.get(sent.getexif().get(ExifTags.Base.Orientation))
+    try:
+        turn = _TURNS.get(sent.getexif().get(ExifTags.Base.Orientation))
+    except (struct.error, OSError, SyntaxError, ValueError, EOFError):
+        # Metadata that the library cannot read. Viewers show such a picture as it is.
+        return sent
     return sent if turn is None else sent.transpose(turn)
 
 
