@@ -31,6 +31,7 @@ from groundwork.telemetry.logs import log
 from programs import dev_accounts
 from programs.balancer import listen_balanced
 from programs.cluster_environment import HOST, NETWORK_SCHEMA, OPENMEET_SCHEMA, OPERATOR, ClusterOptions, environment_of
+from programs.command_line import with_path
 from programs.dev_accounts import DevAccounts
 from programs.platform_settings import read_installation_settings
 from programs.running import free_ports, run_until_stopped, stopping
@@ -292,7 +293,7 @@ def _running(members: list[Member]) -> list[asyncio.subprocess.Process]:
 
 def greeting(ready: ClusterReady, folder: Path) -> str:
     """Text that the terminal shows when every part answers."""
-    command, environment_path = os.path.relpath(sys.argv[0]), os.path.relpath(folder / ENVIRONMENT_FILE)
+    command, environment_path = with_path(sys.argv[0]), with_path(folder / ENVIRONMENT_FILE)
     parts = "\n".join(f"  {name:20}{one.pid:8}  {one.ready_url}" for name, one in ready.members.items())
     communities = "".join(f"  {name:13}{address}\n" for name, address in ready.communities.items())
     return f"""

@@ -4,6 +4,7 @@
 """
 
 import gc
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -110,6 +111,12 @@ def with_size(size: int) -> str:
     """A number of bytes as a person reads it, with the exact number if that differs: ``1.2 MB (1,234,567 bytes)``."""
     exact = with_count(size, "byte")
     return exact if size < 1000 else f"{decimal(size)} ({exact})"
+
+
+def with_path(path: str | Path) -> str:
+    """Return a path as one would type it here: relative if it is below the current folder, otherwise absolute."""
+    relative = os.path.relpath(path)
+    return str(Path(path).resolve()) if relative.startswith(os.pardir) else relative
 
 
 def say_counts(counts: Mapping[str, int]) -> None:

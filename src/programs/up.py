@@ -43,6 +43,7 @@ from openmeet.tenants.names import DEFAULT_TENANT
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from programs import dev_accounts, workers
+from programs.command_line import with_path
 from programs.demo import other_apps
 from programs.demo.fill import address_of, fill
 from programs.demo.pictures import TownPictures
@@ -392,7 +393,7 @@ def greeting(ready: NetworkReady, *, is_kept: bool = True, has_town: bool = Fals
     login = msgspec.json.encode({"identifier": ana.handle, "password": ana.password}).decode()
     width = max(len(person.handle) for person in ready.people) + 2
     people = "\n".join(f"  {person.handle:{width}}{person.password}" for person in ready.people)
-    command, settings_path = os.path.relpath(sys.argv[0]), os.path.relpath(ready.settings)
+    command, settings_path = with_path(sys.argv[0]), with_path(ready.settings)
     ends = (
         "Ctrl-C stops it. The data is kept for the next start." if is_kept else "Ctrl-C stops it, and nothing is kept."
     )

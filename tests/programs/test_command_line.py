@@ -1,9 +1,11 @@
 """Commands print texts of other people safely, and name the choices of an argument."""
 
+from pathlib import Path
+
 import pytest
 from tests.fork_server import FORK_SERVER
 
-from programs.command_line import say, say_counts, say_table, with_size
+from programs.command_line import say, say_counts, say_table, with_path, with_size
 
 
 def test_escape_sequences_in_texts_are_harmless(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,3 +61,12 @@ def test_an_unknown_choice_is_refused_with_the_choices(arguments: tuple[str, ...
     assert refused.returncode == 2
     assert f": 'everything' is not one of {choice}, " in text
     assert "Value error" not in text
+
+
+def test_paths_are_shown_so_that_they_work_when_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative below the current folder; elsewhere absolute, so that they also work in another terminal."""
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert with_path(here / "data" / "settings.toml") == "data/settings.toml"
+    assert with_path(elsewhere / "settings.toml") == str(elsewhere / "settings.toml")
