@@ -47,9 +47,9 @@ def measure() -> Iterator[Figure]:
     theirs = run(_measure_peer()) if ticket_shop.is_configured() else {}
     for name, looks in ours.items():
         note = f"{looks[0].requests} requests"
-        peer = _peer(theirs[name], _weight) if theirs else None
+        peer = _peer(theirs[name], _weight) if name in theirs else None
         yield Figure(f"{name}, first load", _weight(looks), "kB", MAX_KB, less_is_better=True, peer=peer, note=note)
-        peer = _peer(theirs[name], _largest) if theirs else None
+        peer = _peer(theirs[name], _largest) if name in theirs else None
         yield Figure(
             "  its largest part is drawn after", _largest(looks), "ms", MAX_PAINT_MS, less_is_better=True, peer=peer
         )
@@ -69,11 +69,12 @@ def _peer(looks: list[Look], of: Callable[[list[Look]], float]) -> Peer:
 
 async def _measure() -> dict[str, list[Look]]:
     progress("a town of events")
-    with pages.town_server() as (url, _):
-        async with pages.client_of(url) as client:
+    with pages.town_server() as town:
+        async with pages.client_of(town.url) as client:
             await pages.wait_until_reachable(client, "/")
             (event, *_) = await pages.paths_of_events(client)
-        return await _views(url, {"discover": "/", "event page": event})
+        seen = await _views(town.url, {"discover": "/", "event page": event})
+        return seen | await _views(town.url, {"home": "/home"}, town.token_file.read_text())
 
 
 async def _measure_peer() -> dict[str, list[Look]]:
@@ -83,25 +84,23 @@ async def _measure_peer() -> dict[str, list[Look]]:
         return await _views(url, {"discover": "/town/", "event page": "/town/jazz0/"})
 
 
-async def _views(url: str, paths: dict[str, str]) -> dict[str, list[Look]]:
-    """Each page on a phone and on a wide screen."""
+async def _views(url: str, paths: dict[str, str], token: str = "") -> dict[str, list[Look]]:
+    """Each page on a phone and on a wide screen, with this token signed in."""
     progress("loading pages")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(**CHROMIUM)
         return {
-            f"{name}, {width}": await _looks(browser, url + path, size)
+            f"{name}, {width}": [await _look(browser, url + path, size, token) for _ in range(ROUNDS)]
             for name, path in paths.items()
             for width, size in (("phone", PHONE), ("desk", DESK))
         }
 
 
-async def _looks(browser: Browser, address: str, size: dict[str, int]) -> list[Look]:
-    return [await _look(browser, address, size) for _ in range(ROUNDS)]
-
-
-async def _look(browser: Browser, address: str, size: dict[str, int]) -> Look:
+async def _look(browser: Browser, address: str, size: dict[str, int], token: str) -> Look:
     """Load the page in a browser that has never visited the site."""
     opened = await browser.new_context(locale="en-GB", viewport=size, service_workers="block")
+    if token:
+        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": address}])
     await opened.add_init_script(_LARGEST)
     page = await opened.new_page()
     tools = await opened.new_cdp_session(page)

@@ -1,26 +1,35 @@
-"""One web process with the demo town of ``make demo`` on SQLite: ``python -m tests.bench.page_server PORT``.
+"""One web process with the demo town of ``make demo`` on SQLite: ``python -m tests.bench.page_server PORT FILE``.
 
-Serves until its standard input ends. After the first line of input, it commits something ten times a second.
+Writes the token of a session of the first person in the town to the file, and serves until its standard input ends.
+After the first line of input, it commits something ten times a second.
 """
 
 import asyncio
 import contextlib
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from groundwork.clock import SystemClock
 from groundwork.database.transaction import Database
 from groundwork.http.server import serve
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
-from programs.demo.fill import fill
+from programs.demo.fill import address_of, fill
+from programs.demo.town import PEOPLE
 from tests.bench import stores
 from tests.bench.loop import run
 from tests.openmeet.site_under_test import site_on
 
 
-async def _serve(port: int) -> None:
+async def _serve(port: int, token_file: Path) -> None:
     async with stores.on_sqlite() as db:
         await fill(db)
+        async with db.transaction() as tx:
+            (eva,) = await tx.fetch("select id from users where email = :address", address=address_of(PEOPLE[0]))
+            token = (await open_session(tx, eva["id"], SessionTransport.BROWSER)).token
+        await asyncio.to_thread(token_file.write_text, token)
         site = site_on(db, SystemClock(), pages_per_minute=0)
         serving = await serve(site.app, "127.0.0.1", port)
         writing: asyncio.Task[NoReturn] | None = None
@@ -41,4 +50,4 @@ async def _write_all_the_time(db: Database) -> NoReturn:
 
 
 if __name__ == "__main__":
-    run(_serve(int(sys.argv[1])))
+    run(_serve(int(sys.argv[1]), Path(sys.argv[2])))

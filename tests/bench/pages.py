@@ -8,6 +8,9 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Final
 
@@ -51,8 +54,8 @@ def measure() -> Iterator[Figure]:
 
 async def _measure() -> tuple[dict[str, float], dict[str, tuple[float, float]], dict[str, float]]:
     progress("a town of events")
-    with town_server() as (url, begin_writing):
-        return await _ours(url, begin_writing)
+    with town_server() as town:
+        return await _ours(town.url, town.begin_writing)
 
 
 async def _ours(
@@ -162,14 +165,29 @@ async def wait_until_reachable(client: aiohttp.ClientSession, path: str) -> None
     check(holds=False, what=f"{path} is not answered")
 
 
-@contextmanager
-def town_server() -> Iterator[tuple[str, Callable[[], None]]]:
-    """A web process with the demo town: its address, and a function that makes it commit something ten times a second
-    from then on.
+@dataclass(frozen=True, slots=True)
+class TownServer:
+    """A web process with the demo town. ``begin_writing`` makes it commit something ten times a second from then on.
+    ``token_file`` has the token of a session of somebody in the town, when the server can be reached.
     """
+
+    url: str
+    begin_writing: Callable[[], None]
+    token_file: Path
+
+
+@contextmanager
+def town_server() -> Iterator[TownServer]:
     port = free_port()
-    command = [sys.executable, "-m", "tests.bench.page_server", str(port)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as server:
+    with (
+        TemporaryDirectory(prefix="openmeet-bench-") as folder,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.page_server", str(port), str(token_file := Path(folder, "token"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        ) as server,
+    ):
         said = server.stdin
         assert said is not None
 
@@ -177,4 +195,4 @@ def town_server() -> Iterator[tuple[str, Callable[[], None]]]:
             said.write("write\n")
             said.flush()
 
-        yield f"http://127.0.0.1:{port}", begin_writing
+        yield TownServer(f"http://127.0.0.1:{port}", begin_writing, token_file)
