@@ -159,7 +159,10 @@ async def test_name_that_matches_nobody_deletes_nobody(environment: dict[str, st
         await identities.insert_shadows(tx, {DID: known})
     said = erase(environment, "erase", "@", "--yes", "--now", "--wait", "0")
     assert (said.returncode, said.stdout) == (1, "")
-    assert "We can’t tell who that is. Enter an e-mail address, or a full name like ana.example.org." in said.stderr
+    assert (
+        "We can’t tell who that is. Enter an e-mail address, or a full account name like ana.example.org."
+        in said.stderr
+    )
     async with platform.db.reader() as reader:
         assert len(await reader.fetch("select did from identities")) == 1
 
