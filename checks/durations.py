@@ -19,6 +19,7 @@ MAX_GROWTH = 1.2
 # Tests and the piece of work do not slow down alike on a machine that differs more from the one that recorded.
 SLOWEST_SCALE = 1.5
 RECORD_COMMAND = "python -m checks.suite --record"
+RECORD_SHORT_COMMAND = "python -m checks.suite --short --record"
 LIST_COMMAND = "python -m checks.durations"
 
 _ROWS = [(key, f"text {key}", key / 7) for key in range(100)]
@@ -69,12 +70,29 @@ def write_record(before: Record, ran: Record) -> None:
     one after the other.
     """
     pace = before.pace or ran.pace
+    _write(pace, {**before.files, **_converted(ran, pace)})
+
+
+def write_short_record(before: Record, ran: Record) -> None:
+    """Write the processor time of this short run, and keep everything else. If nothing is recorded, the pace of this
+    run becomes the recorded one.
+    """
+    pace = before.pace or ran.pace
+    spent = {file: {"short": times["cpu"]} for file, times in _converted(ran, pace).items()}
+    files = before.files.keys() | spent.keys()
+    _write(pace, {file: {**before.files.get(file, {}), **spent.get(file, {})} for file in files})
+
+
+def _converted(ran: Record, pace: float) -> dict[str, dict[str, float]]:
     # Processor time is converted to the pace of the machine that recorded the others.
     scale = pace / ran.pace if ran.pace else 1.0
     scales = {"wall": 1.0, "cpu": scale, "short": scale}
-    now = {file: {kind: spent * scales[kind] for kind, spent in times.items()} for file, times in ran.files.items()}
-    files = {file: times for file, times in {**before.files, **now}.items() if Path(file).is_file()}
-    rounded = {file: {kind: round(spent, 2) for kind, spent in files[file].items()} for file in sorted(files)}
+    return {file: {kind: spent * scales[kind] for kind, spent in times.items()} for file, times in ran.files.items()}
+
+
+def _write(pace: float, files: Mapping[str, Mapping[str, float]]) -> None:
+    kept = {file: files[file] for file in sorted(files) if Path(file).is_file()}
+    rounded = {file: {kind: round(spent, 2) for kind, spent in times.items()} for file, times in kept.items()}
     DURATIONS.write_text(json.dumps({"pace": round(pace, 6), "files": rounded}, indent=1) + "\n")
 
 
@@ -102,9 +120,10 @@ def comparison(recorded: Record, ran: Record, kind: CostKind) -> tuple[bool, lis
 
     Returns whether it has grown by more than a fifth, and lines that say so, with the files that grew most.
     """
+    command = RECORD_SHORT_COMMAND if kind == "short" else RECORD_COMMAND
     both = [file for file in ran.files if kind in recorded.files.get(file, {})]
     if not both or not recorded.pace or not ran.pace:
-        return False, [f"Nothing is recorded in {DURATIONS} that this run could be compared with: {RECORD_COMMAND}"]
+        return False, [f"Nothing is recorded in {DURATIONS} that this run could be compared with: {command}"]
     scale = ran.pace / recorded.pace
     if not SLOWEST_SCALE >= scale >= 1 / SLOWEST_SCALE:
         return False, [f"NOT COMPARED: this machine was {scale:.2f} times as slow as when {DURATIONS} was recorded."]
@@ -117,7 +136,7 @@ def comparison(recorded: Record, ran: Record, kind: CostKind) -> tuple[bool, lis
         return False, lines
     lines.append(
         f"The tests take {100 * (sum_ / before_sum - 1):.0f} % more processor time than recorded, more than a fifth: "
-        f"make them cheaper, or record again with `{RECORD_COMMAND}`. The files that grew most:"
+        f"make them cheaper, or record again with `{command}`. The files that grew most:"
     )
     grown = sorted(both, key=lambda file: expected[file] - now[file])
     lines += [f"  {now[file] - expected[file]:+6.1f} s  {file}" for file in grown[:10]]

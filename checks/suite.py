@@ -284,7 +284,7 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", help="folders and files; default: all tests, compared with their record")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--short", action="store_true", help="leave out what checks/short_run.py says")
-    parser.add_argument("--record", action="store_true", help=f"write {durations.DURATIONS} and {short_run.RECORD}")
+    parser.add_argument("--record", action="store_true", help="write down what the tests take: docs/decisions/0171")
     parser.add_argument(
         "--compare", action="store_true", help="fail if these paths take a fifth more processor time than recorded"
     )
@@ -292,8 +292,6 @@ def main() -> int:
         "--inventory", type=Path, metavar="FILE", help="write an inventory of the run: see checks/inventory.py"
     )
     arguments = parser.parse_args()
-    if arguments.record and arguments.short:
-        parser.error("a short run does not run everything that is to be recorded")
     is_whole = not arguments.paths
     compares = arguments.compare or (is_whole and not arguments.record)
     paths = arguments.paths or ["tests"]
@@ -305,7 +303,8 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         options = stack.enter_context(folder_of_tests())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-suite-"))
-        needs_log = arguments.inventory or (arguments.record and postgres.VARIABLE not in os.environ)
+        records_all = arguments.record and not arguments.short
+        needs_log = arguments.inventory or (records_all and postgres.VARIABLE not in os.environ)
         log = Path(folder, "postgres.log") if needs_log else None
         os.environ[COMPILED_TEMPLATES] = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-templates-"))
         _bring_postgres(stack, log)
@@ -322,11 +321,13 @@ def main() -> int:
             outcome.failed, outcome.flaky = rerun.rerun_failed(outcome.failed, options, _environment())
         if arguments.inventory:
             inventory.write(inventory.inventory_of(outcome.cases, log), arguments.inventory)
-        if arguments.record and log is not None and log.is_file():
+        if records_all and log is not None and log.is_file():
             short_run.write(short_run.read(), recorded_tests(outcome.ran, log))
     ran = Record(statistics.median(outcome.paces) if outcome.paces else 0.0, _times(outcome, arguments.short))
     status = _summary(outcome)
-    if arguments.record:
+    if arguments.record and arguments.short:
+        durations.write_short_record(recorded, ran)
+    elif arguments.record:
         durations.write_record(Record(0.0, {}) if is_whole else recorded, ran)
     if arguments.short:
         print(*short_run.summary(outcome.left, left), sep="\n")

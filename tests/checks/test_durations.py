@@ -58,6 +58,22 @@ def test_folders_are_recorded_one_after_the_other(tmp_path: Path, monkeypatch: p
     assert durations.read_record() == Record(0.1, {"tests/test_a.py": times, "tests/test_b.py": halved})
 
 
+def test_a_short_run_records_only_its_own_processor_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("checks", "tests"):
+        (tmp_path / name).mkdir()
+    for name in ("tests/test_a.py", "tests/test_b.py", "tests/test_new.py"):
+        (tmp_path / name).touch()
+    times = {"wall": 4.0, "cpu": 2.0, "short": 1.0}
+    durations.write_record(Record(0.0, {}), Record(0.1, {"tests/test_a.py": times, "tests/test_b.py": times}))
+    ran = {"wall": 9.0, "cpu": 6.0}
+    durations.write_short_record(
+        durations.read_record(), Record(0.2, {"tests/test_a.py": ran, "tests/test_new.py": ran})
+    )
+    files = {"tests/test_a.py": {**times, "short": 3.0}, "tests/test_b.py": times, "tests/test_new.py": {"short": 3.0}}
+    assert durations.read_record() == Record(0.1, files)
+
+
 def test_files_are_listed_without_running_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("checks", "tests"):
