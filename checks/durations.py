@@ -78,7 +78,7 @@ def write_short_record(before: Record, ran: Record) -> None:
     run becomes the recorded one.
     """
     pace = before.pace or ran.pace
-    spent = {file: {"short": times["cpu"]} for file, times in _converted(ran, pace).items()}
+    spent = {file: {"short": times["short"]} for file, times in _converted(ran, pace).items()}
     files = before.files.keys() | spent.keys()
     _write(pace, {file: {**before.files.get(file, {}), **spent.get(file, {})} for file in files})
 

@@ -7,8 +7,9 @@ Three kinds of tests are left out:
 - the PostgreSQL variant of a test, if the tests that run produce all of its SQL statements and constraint violations.
   Tests of concurrency always keep their variant.
 
-``python -m checks.suite --record`` writes the last two kinds to ``RECORD``. A test that is not in this file runs, so a
-new or renamed test does. A slow test also runs if it is the only one that produces a statement on PostgreSQL.
+``python -m checks.suite --record`` writes the last two kinds to ``RECORD``, and ``--short --record`` adds those of new
+tests. A test that is not in this file runs, so a new or renamed test does. A slow test also runs if it is the only one
+that produces a statement on PostgreSQL.
 """
 
 import heapq
@@ -75,13 +76,16 @@ def read() -> LeftOut:
     return LeftOut(*(frozenset(_ids(found[kind])) for kind in ("slow", "repeated")))
 
 
-def write(before: LeftOut, recorded: Mapping[str, RecordedTest]) -> None:
-    """Write what to leave out of the recorded files, and keep what was written about other files that still exist."""
+def write(before: LeftOut, recorded: Mapping[str, RecordedTest], *, was_short: bool) -> None:
+    """Write what to leave out of the recorded files, and keep what was written about other files that still exist.
+
+    ``was_short``: the run left out what was written before. All of that is kept, so what it leaves out only grows.
+    """
     now = to_leave_out(recorded)
-    ran = {_file(test) for test in recorded}
+    replaced = set() if was_short else {_file(test) for test in recorded}
     kinds = {}
     for kind in ("slow", "repeated"):
-        kept = {test for test in getattr(before, kind) if _file(test) not in ran and Path(_file(test)).is_file()}
+        kept = {test for test in getattr(before, kind) if _file(test) not in replaced and Path(_file(test)).is_file()}
         by_file: dict[str, list[str]] = {}
         for test in sorted(kept | getattr(now, kind)):
             file, _, name = test.partition("::")

@@ -303,8 +303,7 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         options = stack.enter_context(folder_of_tests())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-suite-"))
-        records_all = arguments.record and not arguments.short
-        needs_log = arguments.inventory or (records_all and postgres.VARIABLE not in os.environ)
+        needs_log = arguments.inventory or (arguments.record and postgres.VARIABLE not in os.environ)
         log = Path(folder, "postgres.log") if needs_log else None
         os.environ[COMPILED_TEMPLATES] = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-templates-"))
         _bring_postgres(stack, log)
@@ -321,9 +320,9 @@ def main() -> int:
             outcome.failed, outcome.flaky = rerun.rerun_failed(outcome.failed, options, _environment())
         if arguments.inventory:
             inventory.write(inventory.inventory_of(outcome.cases, log), arguments.inventory)
-        if records_all and log is not None and log.is_file():
-            short_run.write(short_run.read(), recorded_tests(outcome.ran, log))
-    ran = Record(statistics.median(outcome.paces) if outcome.paces else 0.0, _times(outcome, arguments.short))
+        if arguments.record and log is not None and log.is_file():
+            short_run.write(short_run.read(), recorded_tests(outcome.ran, log), was_short=arguments.short)
+    ran = Record(statistics.median(outcome.paces) if outcome.paces else 0.0, _times(outcome))
     status = _summary(outcome)
     if arguments.record and arguments.short:
         durations.write_short_record(recorded, ran)
@@ -405,15 +404,18 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _times(outcome: Outcome, is_short: bool) -> dict[str, dict[str, float]]:
-    times: dict[str, dict[str, float]] = {
-        file: {"wall": wall, "cpu": outcome.cpu[file]} for file, wall in outcome.seconds.items() if file.endswith(".py")
-    }
+def _times(outcome: Outcome) -> dict[str, dict[str, float]]:
+    """What each file took. ``short`` is there if the costs of the tests are known (``--suite-costs``), and is what a
+    short run would have taken that leaves out what is written now.
+    """
     left = short_run.read()
-    for ran in () if is_short else outcome.ran:
-        if short_run.why_left_out(ran["id"], left) is None:
-            file = times[ran["id"].partition("::")[0]]
-            file["short"] = file.get("short", 0.0) + ran["with_import"]
+    times: dict[str, dict[str, float]] = {}
+    for file, wall in outcome.seconds.items():
+        if file.endswith(".py"):
+            times[file] = {"wall": wall, "cpu": outcome.cpu[file], "short": outcome.cpu[file]}
+    for ran in outcome.ran:
+        if short_run.why_left_out(ran["id"], left) is not None:
+            times[ran["id"].partition("::")[0]]["short"] -= ran["with_import"]
     return times
 
 

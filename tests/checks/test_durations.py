@@ -66,7 +66,7 @@ def test_a_short_run_records_only_its_own_processor_time(tmp_path: Path, monkeyp
         (tmp_path / name).touch()
     times = {"wall": 4.0, "cpu": 2.0, "short": 1.0}
     durations.write_record(Record(0.0, {}), Record(0.1, {"tests/test_a.py": times, "tests/test_b.py": times}))
-    ran = {"wall": 9.0, "cpu": 6.0}
+    ran = {"wall": 9.0, "cpu": 8.0, "short": 6.0}
     durations.write_short_record(
         durations.read_record(), Record(0.2, {"tests/test_a.py": ran, "tests/test_new.py": ran})
     )

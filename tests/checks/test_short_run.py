@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from checks.short_run import LeftOut, RecordedTest
 
-from checks import short_run, suite
+from checks import durations, short_run, suite
 from tests.checks.suite_runs import run_suite
 from tests.external_dependencies import ROOT
 
@@ -66,11 +66,22 @@ def test_files_are_recorded_one_after_the_other(tmp_path: Path, monkeypatch: pyt
         Path(f"tests/openmeet/test_{name}.py").touch()
     kept, gone = "tests/openmeet/test_b.py::test_f", "tests/openmeet/test_gone.py::test_g"
     old = LeftOut(frozenset({kept, gone, A}), frozenset({B}))
-    short_run.write(old, {B: variant(0.1), C: variant(0.1)})
+    short_run.write(old, {B: variant(0.1), C: variant(0.1)}, was_short=False)
     assert short_run.read() == LeftOut(frozenset({kept}), frozenset({B, C}))
     assert json.loads(short_run.RECORD.read_text())["repeated"] == {
         "tests/openmeet/test_a.py": ["test_b[postgresql]", "test_c[postgresql]"]
     }
+
+
+def test_a_short_run_adds_to_what_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A short run says nothing about the tests that it left out, so they stay out."""
+    monkeypatch.chdir(tmp_path)
+    Path("checks").mkdir()
+    Path("tests/openmeet").mkdir(parents=True)
+    Path("tests/openmeet/test_a.py").touch()
+    new = "tests/openmeet/test_a.py::test_new"
+    short_run.write(LeftOut(frozenset({A}), frozenset({B})), {C: variant(0.1), new: other(9.0)}, was_short=True)
+    assert short_run.read() == LeftOut(frozenset({A, new}), frozenset({B, C}))
 
 
 def test_without_a_record_only_long_folders_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -124,7 +135,11 @@ def test_a_short_run_leaves_out_what_is_recorded_and_says_so(tmp_path: Path):
     assert "0 failed, 2 passed, 0 skipped" in done.stdout
     assert f"      1 {short_run.SLOW}\n      1 {short_run.REPEATED}\n" in done.stdout
     assert "      1 files of tests/system: python -m checks.suite tests/system\n" in done.stdout
-    assert run_suite(tmp_path, file, TWO_ENGINES, 1, "--short", "--record").returncode == 2
+    assert run_suite(tmp_path, file, TWO_ENGINES, 1, "--short", "--record").returncode == 0
+    recorded = json.loads((tmp_path / durations.DURATIONS).read_text())
+    assert recorded["pace"] > 0
+    assert [(name, [*times]) for name, times in recorded["files"].items()] == [(file, ["short"])]
+    assert json.loads((tmp_path / short_run.RECORD).read_text())["slow"] == record["slow"]
 
 
 def test_what_a_test_sent_is_found_by_its_time_and_the_database_of_its_worker(tmp_path: Path):
