@@ -80,16 +80,20 @@ for (const button of document.querySelectorAll("[data-counts-ticks]")) {
   addEventListener("pageshow", say);
 }
 
-// Show the zone next to a time only if the reader's clock differs. On an event's page, their own time follows.
-const clockIn = (moment, zone) => {
-  const form = { timeZone: zone, weekday: "short", hour: "numeric", minute: "2-digit" };
-  return new Intl.DateTimeFormat(document.documentElement.dataset.locale, form).format(new Date(moment));
-};
+// Show the zone next to a time only if the reader's clock differs. On an event's page, their own time follows, with the
+// day if that differs, too.
+const shownIn = (moment, zone, form) =>
+  new Intl.DateTimeFormat(document.documentElement.dataset.locale, { ...form, timeZone: zone }).format(new Date(moment));
+const DAY = { weekday: "short" }, CLOCK = { hour: "numeric", minute: "2-digit" }, DAY_AND_CLOCK = { ...DAY, ...CLOCK };
+const isSameIn = (zone, moment, form) => shownIn(moment, zone, form) === shownIn(moment, undefined, form);
 for (const place of document.querySelectorAll("[data-zone]")) {
   const { zone, at, yourTime, words } = place.dataset;
   try {
-    if (at) place.hidden = at.split(" ").every((moment) => clockIn(moment, zone) === clockIn(moment));
-    else if (yourTime && clockIn(yourTime) !== clockIn(yourTime, zone)) place.textContent = words.replace("{}", clockIn(yourTime));
+    if (at) place.hidden = at.split(" ").every((moment) => isSameIn(zone, moment, DAY_AND_CLOCK));
+    else if (yourTime && !isSameIn(zone, yourTime, DAY_AND_CLOCK)) {
+      const form = isSameIn(zone, yourTime, DAY) ? CLOCK : DAY_AND_CLOCK;
+      place.textContent = words.replace("{}", shownIn(yourTime, undefined, form));
+    }
   } catch {
     // This browser does not know the time zone. The page shows the time in that zone anyway.
   }
