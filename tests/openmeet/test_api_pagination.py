@@ -86,6 +86,7 @@ BOUNDED = {
     | {
         "differsIn": "of the fields of an event",
         "coHosts": f"at most {MAX_CO_HOSTS}",
+        "answerLabels": "of the buttons of the answer bar",
         "questions": f"at most {MAX_QUESTIONS}",
     },
     "/api/series/{slug}": _EVENT

@@ -196,6 +196,8 @@ async def test_an_unavailable_database_costs_no_message_an_attempt(
                 while (await processor.queue.depth()).waiting:  # noqa: ASYNC110 - the processor tells nobody
                     await asyncio.sleep(0.01)
             stop.set()
+            # A message that is there already wakes the processor.
+            await publish(processor, event(8, "tea", 1))
             await running
         assert {line["event"] for line in lines} >= {"processor.paused", "processor.resumed"}
         assert all("Error: " in line["cause"] for line in lines if line["event"] == "processor.paused")
