@@ -21,6 +21,7 @@ from groundwork.settings import Secret
 from groundwork.telemetry.logs import configure
 from openmeet.domain.calendars.fetch import CalendarFetcher
 from tests.databases import MakeDatabase
+from tests.openmeet.database_snapshot import all_rows
 from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.privacy.hidden_content import keep_away, withhold
 from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGER, Viewer
@@ -155,6 +156,27 @@ async def test_forbidden_actions_reveal_nothing(site, logged, viewer):
         after = await look_everywhere(site, planted, viewer)
         assert after.beyond(planted.meant_for(viewer)) == {}
     assert planted.found_in(logged.getvalue()) == set()
+
+
+@pytest.mark.parametrize("viewer", [NOBODY, STRANGER, FORMER, MEMBER])
+async def test_nobody_changes_what_others_made(site, viewer):
+    """No request changes or deletes a row that is not about the viewer. They may add answers, questions and reports.
+    The search indexes store several rows in one."""
+    async with site.db.transaction() as tx:
+        planted = await plant(tx)
+    before = await all_rows(site.db, "sqlite")
+    await try_everything(site, planted, viewer)
+    after = await all_rows(site.db, "sqlite")
+    own_id = planted.callers[viewer].user_id if viewer is not NOBODY else "nobody's"
+    gone = [
+        (table, row)
+        for table, rows in before.items()
+        if not table.startswith("search_")
+        for row in set(rows) - set(after[table])
+        if own_id not in row
+    ]
+    assert gone == []
+    assert before != after, "the requests do nothing"
 
 
 @pytest.mark.parametrize("viewer", [NOBODY, FORMER])
