@@ -25,6 +25,15 @@ _USED: Final = re.compile(r"var\((--[\w-]+)\)")
 # }}.
 _BEGINNING: Final = re.compile(r"([A-Za-z][\w-]*-[a-z]?)\{")
 
+# A value of a shorthand, which can be a function with spaces in it.
+_VALUE: Final = re.compile(r"(?:[^\s()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))+")
+_FOUR_SIDES: Final = re.compile(r"(?<![-\w])(margin|padding|inset|scroll-margin|scroll-padding): *([^;}]*[^;}\s])")
+_CORNERS: Final = re.compile(r"(?<![-\w])border-radius: *([^;}]*[^;}\s])")
+_SIDE: Final = re.compile(
+    r"(?:^|[ ;{])(?:(?:margin|padding|border)-(?:left|right)\b|border-(?:top|bottom)-(?:left|right)-radius|(?:left|right)(?=: )"
+    r"|(?:text-align|float|clear): *(?:left|right))"
+)
+
 _DARK: Final = re.compile(r"@media \(prefers-color-scheme: ?dark\) \{((?:[^{}]*\{[^{}]*\})*)\s*\}")
 _BODY: Final = re.compile(r"\{([^{}]*)\}")
 # A variable with a colour or a shadow, or a property that takes neither space nor part in the layout.
@@ -46,6 +55,48 @@ def unused(stylesheets: Mapping[str, str], sources: str) -> dict[str, set[str]]:
         for path, text in stylesheets.items()
     }
     return {path: names for path, names in found.items() if names}
+
+
+def one_sided(stylesheet: str) -> list[str]:
+    """Declarations that name the left or right side of the page, where right-to-left pages need the other one."""
+    stylesheet = stylesheet.replace("!important", "")
+    shorthands = (
+        match[0]
+        for match in _FOUR_SIDES.finditer(stylesheet)
+        if len(sides := _VALUE.findall(match[2])) == 4 and sides[1] != sides[3]
+    )
+    corners = (
+        match[0]
+        for match in _CORNERS.finditer(stylesheet)
+        if "/" not in match[1] and _differ_by_side(_VALUE.findall(match[1]))
+    )
+    return [*shorthands, *corners, *(match[0].strip(" ;{") for match in _SIDE.finditer(stylesheet))]
+
+
+def _differ_by_side(corners: list[str]) -> bool:
+    """Whether the radii of the left and the right corners differ: top left, top right, bottom right, bottom left."""
+    first, second, third, fourth = (corners * 4)[:4] if len(corners) != 3 else [*corners, corners[1]]
+    return (first, third) != (second, fourth) and (first, fourth) != (second, third)
+
+
+def test_no_rule_is_for_left_to_right_pages_only() -> None:
+    """``[dir="rtl"]`` has a rule of its own, and east is on the right of every map."""
+    assert one_sided("a { padding: 0 max(1px, 2px) 0 3px; border-radius: 1px 2px 2px 1px; margin-left: auto }") == [
+        "padding: 0 max(1px, 2px) 0 3px",
+        "border-radius: 1px 2px 2px 1px",
+        "margin-left",
+    ]
+    assert (
+        one_sided("a { margin: 0 1px 2px; padding: 1px 2px; border-radius: 3px 3px 0 0; inset: 0 auto 1px auto }") == []
+    )
+    found = [
+        (file.name, one)
+        for file in SOURCES.rglob("*.css")
+        for line in re.sub(r"/\*.*?\*/", "", file.read_text("utf-8"), flags=re.DOTALL).splitlines()
+        if not line.lstrip().startswith(('[dir="rtl"]', ".map-"))
+        for one in one_sided(line)
+    ]
+    assert found == []
 
 
 def test_every_rule_is_complete() -> None:
