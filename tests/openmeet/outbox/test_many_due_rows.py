@@ -26,7 +26,7 @@ _CONNECT = """
 _ENQUEUE_MANY = """
     insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)
     with recursive n(i) as (select 1 union all select i + 1 from n where i < :number)
-    select 'event', 'x' || i, cast(:user_id as text), 'due', 1, cast(:now as bigint) - 2 * :number + i, 1, 1 from n
+    select 'event', :prefix || i, cast(:user_id as text), 'due', 1, cast(:now as bigint) - 2 * :number + i, 1, 1 from n
 """
 
 
@@ -49,7 +49,7 @@ async def _with_many_rows(db: Database) -> tuple[UserId, UserId]:
     """Somebody with many due rows on a server, and somebody on another one with a later row."""
     async with db.transaction() as tx:
         down, live = await _person_at(tx, DOWN), await _person_at(tx, LIVE)
-        await tx.execute(_ENQUEUE_MANY, number=NUMBER, user_id=down, now=tx.now)
+        await tx.execute(_ENQUEUE_MANY, number=NUMBER, prefix="x", user_id=down, now=tx.now)
         await _enqueue(tx, live, "live")
     return down, live
 
@@ -115,9 +115,13 @@ class Explaining(StatementCounter):
 
 
 async def test_only_the_first_rows_of_somebody_are_read_to_send_them_together(db: Database) -> None:
-    """An index has them in order. The server is determined for these rows only."""
-    await _with_many_rows(db)
+    """An index has them in order. The server is determined for these rows only. If nobody else had rows, the index of
+    all due rows would do as well.
+    """
+    _, live = await _with_many_rows(db)
     async with db.transaction() as tx:
+        # All of them are due later.
+        await tx.execute(_ENQUEUE_MANY, number=4 * NUMBER, prefix="y", user_id=live, now=tx.now + 7 * NUMBER)
         if tx.engine == "postgresql":
             await tx.execute("analyze publications")
     async with db.transaction() as tx:
