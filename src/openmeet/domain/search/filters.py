@@ -122,7 +122,7 @@ FILTERS: Final = (
     Filter(
         name="mode",
         label=lazy("Taking part"),
-        description="How people take part; hybrid events match both",
+        description="How people take part. Hybrid events match both",
         input="choice",
         choices={Mode.IN_PERSON.value: lazy("In person"), Mode.ONLINE.value: lazy("Online")},
         no_choice=lazy("In person or online"),
@@ -131,7 +131,7 @@ FILTERS: Final = (
     Filter(
         name="source",
         label=lazy("Source"),
-        description="Where it was created; bluesky is another name for atproto",
+        description="Where it was created. The value bluesky is another name for atproto",
         input="choice",
         choices=SOURCE_LABELS,
         schema=SourceName,
@@ -156,7 +156,7 @@ FILTERS: Final = (
     Filter(
         name="groups",
         label=lazy("Groups"),
-        description="mine: events of the caller’s groups, including those for members only",
+        description="mine: events of your groups, including those for members only",
         input="choice",
         choices={"mine": lazy("From your groups")},
         no_choice=lazy("All events"),

@@ -358,12 +358,12 @@ def _profile_output(request: Request, user: User) -> ProfileOutput:
 
 
 OPERATIONS = (
-    ApiOperation("GET", "/api/me", "showMe", "The caller’s profile", show_me, {200: ProfileOutput}),
+    ApiOperation("GET", "/api/me", "showMe", "Your profile", show_me, {200: ProfileOutput}),
     ApiOperation(
         "PUT",
         "/api/me",
         "saveMe",
-        "Replace the caller’s profile",
+        "Replace your profile",
         save_me,
         {200: ProfileOutput},
         ProfileInput,
@@ -374,7 +374,7 @@ OPERATIONS = (
         "PUT",
         "/api/me/picture",
         "putMyPicture",
-        "Set the caller’s picture",
+        "Set your picture",
         put_picture,
         {200: ProfileOutput},
         PortraitInput,
@@ -385,7 +385,7 @@ OPERATIONS = (
         "DELETE",
         "/api/me/picture",
         "removeMyPicture",
-        "Remove the caller’s picture",
+        "Remove your picture",
         delete_picture,
         {200: ProfileOutput},
     ),

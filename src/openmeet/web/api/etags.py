@@ -23,12 +23,12 @@ from openmeet.web.api.problem import ApiReason
 
 IF_MATCH: Final = Parameter(
     "If-Match",
-    "The ETag of the version to change; 412 if it was changed since, here or in another app. Without it, the newest"
+    "The ETag of the version to change. 412 if it was changed since, here or in another app. Without it, the newest"
     " version is changed",
     "header",
 )
 IF_NONE_MATCH: Final = Parameter(
-    "If-None-Match", "The ETag of the version that the client has; 304 if it is still current", "header"
+    "If-None-Match", "The ETag of the version that the client has. 304 if it is still current", "header"
 )
 
 _NUMBER = re.compile(r"[0-9]{1,18}")

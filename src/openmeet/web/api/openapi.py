@@ -57,11 +57,11 @@ AREA_DESCRIPTIONS: Final = {
     "session": "Sign in with a code or a password, and sign out",
     "auth": "Sign in with an AT Protocol account",
     "tokens": "API tokens",
-    "me": "The caller’s profile, settings and calendar",
+    "me": "Your profile, settings and calendar",
     "notification-preferences": "Notification preferences",
     "notifications": "Notifications",
     "events": "Events and RSVPs",
-    "my": "The caller’s own lists",
+    "my": "Your own lists",
     "series": "Series",
     "groups": "Groups",
     "co-hosting": "Invitations to co-host",
@@ -79,7 +79,7 @@ AREA_DESCRIPTIONS: Final = {
     "bluesky": "Records read from the network, for services",
     "integration": "Records of other systems, for services",
     "sync": "Synchronisation, for operators and services",
-    "takeout": "All data of the caller",
+    "takeout": "All your data",
     "moderation": "Moderation",
 }
 
@@ -93,7 +93,7 @@ _FILE: Final = {"schema": {"type": "string", "format": "binary"}, "example": "th
 IDEMPOTENCY_KEY: Final = Parameter(
     "Idempotency-Key",
     "A key that the client chooses for this request. A repetition with the same key within a day gets the same "
-    "response and has no second effect; a different request with the same key is refused",
+    "response and has no second effect. A different request with the same key is refused",
     "header",
 )
 

@@ -418,7 +418,7 @@ OPERATIONS = (
         "POST",
         "/api/events/{slug}/attendees/sync",
         "syncAnswers",
-        "Check the record of the caller’s answer; for hosts, compare the records of all answers with their repositories",
+        "Check the record of your answer. For hosts, compare the records of all answers with their repositories",
         sync_answers,
         {200: AnswersSynced},
         failures=(404,),

@@ -139,7 +139,7 @@ OPERATIONS = (
         "PUT",
         _PATH,
         "saveJoining",
-        "Replace the registration settings; the settings for approval, members only, visible names and answers "
+        "Replace the registration settings. The settings for approval, members only, visible names and answers "
         "from other apps keep their values if left out",
         save_settings,
         {200: RegistrationSettingsBody},

@@ -133,7 +133,7 @@ OPERATIONS = (
         "POST",
         "/api/events/{slug}/publish",
         "publishEvent",
-        "Publish a draft, now or at a set time; a draft that repeats becomes a series, and the response is its first date",
+        "Publish a draft, now or at a set time. A draft that repeats becomes a series, and the response is its first date",
         publish,
         {200: EventDetail},
         PublishTime,

@@ -302,7 +302,7 @@ OPERATIONS = (
         "GET",
         "/api/groups/{slug}/members",
         "listMembers",
-        "Members of a group, for its members; people in other roles, for those who manage members",
+        "Members of a group, for its members. People in other roles, for those who manage members",
         list_members,
         {200: MemberList},
         parameters=(

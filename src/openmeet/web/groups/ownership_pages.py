@@ -306,7 +306,7 @@ OPERATIONS = (
         "POST",
         f"{_PATH}/acceptance",
         "acceptOffer",
-        "Accept the ownership of a group; the previous owner becomes an admin",
+        "Accept the ownership of a group. The previous owner becomes an admin",
         _handler(ownership.accept_offer),
         _ANSWERS,
         failures=_FAILURES,

@@ -125,7 +125,7 @@ OPERATIONS = (
         "POST",
         "/api/events/{slug}/messages/preview",
         "previewMessage",
-        "The number of people who would get a message now; sends nothing",
+        "The number of people who would get a message now. Sends nothing",
         preview,
         {200: MessagePreview},
         MessageInput,

@@ -191,7 +191,7 @@ OPERATIONS = (
         "GET",
         "/api/notifications",
         "listNotifications",
-        "The caller’s notifications, newest first",
+        "Your notifications, newest first",
         show,
         {200: NewsPage},
         parameters=(CURSOR, LIMIT),

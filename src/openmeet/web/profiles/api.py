@@ -101,7 +101,7 @@ OPERATIONS = (
         "GET",
         "/api/my/people",
         "listFollowedPeople",
-        "People the caller follows",
+        "People you follow",
         list_followed,
         {200: FollowedPeople},
         parameters=(CURSOR, LIMIT),

@@ -308,7 +308,7 @@ OPERATIONS = (
         {200: PlaceList},
         parameters=(
             Parameter("q", "At least two letters of a name, in any script", is_required=True),
-            Parameter("country", "A country code, such as DE; its places come first"),
+            Parameter("country", "A country code, such as DE. Its places come first"),
             Parameter("limit", f"Places in the response, 1 to {MAX_LISTED}; {MAX_CHOICES} if missing", shape=int),
         ),
         needs_session=False,

@@ -138,7 +138,7 @@ OPERATIONS = (
         "GET",
         "/api/searches",
         "listSearches",
-        f"The caller’s saved searches, at most {MAX_SEARCHES}",
+        f"Your saved searches, at most {MAX_SEARCHES}",
         list_searches,
         {200: SearchList},
         parameters=(CURSOR, LIMIT),
@@ -147,7 +147,7 @@ OPERATIONS = (
         "POST",
         "/api/searches",
         "keepSearch",
-        "Save a search and get notifications about each new public event that matches; a search saved before is "
+        "Save a search and get notifications about each new public event that matches. A search saved before is "
         "switched on",
         keep_search,
         {201: SearchOutput},

@@ -62,10 +62,10 @@ PREVIEWED: Final = 10
 
 _FROM = Parameter(
     "from",
-    "Start of the window: an instant, or a wall-clock time in the series’ zone; now by default; ignored if there "
+    "Start of the window: an instant, or a wall-clock time in the series’ zone. Now by default. Ignored if there "
     "is a cursor",
 )
-_TO = Parameter("to", "End of the window (exclusive); without it, only the limit applies")
+_TO = Parameter("to", "End of the window (exclusive). Without it, only the limit applies")
 _LIMIT = Parameter("limit", f"Dates per page, 1 to {MAX_DATES}", shape=int)
 
 # The instant of the next date, and the number of dates with that instant on earlier pages.
@@ -242,7 +242,7 @@ OPERATIONS = (
         "GET",
         "/api/series",
         "listSeries",
-        "The caller’s own series, newest first",
+        "Your own series, newest first",
         list_own,
         {200: SeriesList},
         parameters=(CURSOR, LIMIT),
@@ -251,7 +251,7 @@ OPERATIONS = (
         "POST",
         "/api/series",
         "createSeries",
-        "Create a series; its nearest dates become events",
+        "Create a series. Its nearest dates become events",
         create,
         {201: SeriesOutput},
         SeriesInput,
@@ -261,7 +261,7 @@ OPERATIONS = (
         "POST",
         "/api/series/preview",
         "previewSeries",
-        "Preview a recurrence rule: its next dates, a sentence, and dates that do not exist; stores nothing",
+        "Preview a recurrence rule: its next dates, a sentence, and dates that do not exist. Stores nothing",
         preview,
         {200: RulePreview},
         TimingInput,
@@ -293,7 +293,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/dates/{originalDate}",
         "openSeriesDate",
-        f"The event of a date, stored if it was only computed; at most {OPENED_AHEAD_YEARS} years ahead (else "
+        f"The event of a date, stored if it was only computed. At most {OPENED_AHEAD_YEARS} years ahead (else "
         "``TooFarAhead``)",
         open_date,
         {200: DateOutput},
@@ -315,7 +315,7 @@ OPERATIONS = (
         "PUT",
         "/api/series/{slug}/answer",
         "answerSeries",
-        "Answer every upcoming date; returns the result for each date",
+        "Answer every upcoming date. Returns the result for each date",
         answer_all,
         {200: AnswersOutput},
         AnswerAll,
@@ -325,7 +325,7 @@ OPERATIONS = (
         "POST",
         "/api/events/{slug}/series",
         "repeatEvent",
-        "Make the caller’s event the first date of a new series",
+        "Make your event the first date of a new series",
         create_from_event,
         {201: SeriesOutput},
         SeriesFromEvent,

@@ -321,7 +321,7 @@ OPERATIONS = (
         "GET",
         "/api/me/series-found",
         "listSeriesFound",
-        "Series detected among the caller’s single events from other apps",
+        "Series detected among your single events from other apps",
         list_found,
         {200: FoundList},
         parameters=(CURSOR, LIMIT),

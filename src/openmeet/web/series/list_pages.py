@@ -152,12 +152,14 @@ OPERATIONS = (
         "GET",
         "/api/series/search",
         "searchSeries",
-        "Public series with an upcoming date, ordered by that date; from this site and other apps",
+        "Public series with an upcoming date, ordered by that date. From this site and other apps",
         search,
         {200: SeriesList},
         parameters=(
             Parameter("q", "Words, or beginnings of words, that must all occur in an upcoming date of the series"),
-            Parameter("source", "Where it was created; bluesky is another name for atproto", shape=SourceName),
+            Parameter(
+                "source", "Where it was created. The value bluesky is another name for atproto", shape=SourceName
+            ),
             CURSOR,
             LIMIT,
         ),

@@ -36,7 +36,7 @@ from openmeet.web.site.tenant_routing import database_of
 _ENDED_SESSIONS: Final = "openmeet.ended_sessions"
 _REVOKE = Parameter(
     "revoke",
-    "true: also end this site’s sessions at the servers of the caller’s accounts; nothing is published until they "
+    "true: also end this site’s sessions at the servers of your accounts. Nothing is published until you "
     "sign in there again",
     shape=bool,
 )
@@ -160,7 +160,7 @@ OPERATIONS = (
         "POST",
         "/api/session/code",
         "sendCode",
-        f"Send a code of {CODE_LENGTH} letters and digits to an e-mail address; it works once, for "
+        f"Send a code of {CODE_LENGTH} letters and digits to an e-mail address. It works once, for "
         f"{CODE_LIFE // MINUTE} minutes",
         send_code,
         {202: CodeSent},
@@ -186,7 +186,7 @@ OPERATIONS = (
         "DELETE",
         "/api/session",
         "closeSession",
-        "Close the session; pending records are still sent to the caller’s account servers, unless revoke is true",
+        "Close the session. Pending records are still sent to your account servers, unless revoke is true",
         close_session,
         {204: None},
         parameters=(_REVOKE,),

@@ -76,7 +76,7 @@ OPERATIONS = (
         "GET",
         "/api/auth/login-bsky",
         "beginNetworkSignIn",
-        "Start signing in with an AT Protocol account; browsers are redirected to its server",
+        "Start signing in with an AT Protocol account. Browsers are redirected to its server",
         ask,
         {200: AuthorizationUrl, 303: None},
         parameters=(
