@@ -322,7 +322,7 @@ def main() -> int:
             inventory.write(inventory.inventory_of(outcome.cases, log), arguments.inventory)
         if arguments.record and log is not None and log.is_file():
             short_run.write(short_run.read(), recorded_tests(outcome.ran, log), was_short=arguments.short)
-    ran = Record(statistics.median(outcome.paces) if outcome.paces else 0.0, _times(outcome))
+    ran = Record(statistics.median(outcome.paces) if outcome.paces else 0.0, _times(outcome, arguments.short))
     status = _summary(outcome)
     if arguments.record and arguments.short:
         durations.write_short_record(recorded, ran)
@@ -404,18 +404,18 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _times(outcome: Outcome) -> dict[str, dict[str, float]]:
-    """What each file took. ``short`` is there if the costs of the tests are known (``--suite-costs``), and is what a
-    short run would have taken that leaves out what is written now.
-    """
+def _times(outcome: Outcome, is_short: bool) -> dict[str, dict[str, float]]:
+    """What each file took. ``short`` is what a short run takes of it: all, if this is one."""
+    times: dict[str, dict[str, float]] = {
+        file: {"wall": wall, "cpu": outcome.cpu[file]} for file, wall in outcome.seconds.items() if file.endswith(".py")
+    }
+    if is_short:
+        return {file: {**spent, "short": spent["cpu"]} for file, spent in times.items()}
     left = short_run.read()
-    times: dict[str, dict[str, float]] = {}
-    for file, wall in outcome.seconds.items():
-        if file.endswith(".py"):
-            times[file] = {"wall": wall, "cpu": outcome.cpu[file], "short": outcome.cpu[file]}
     for ran in outcome.ran:
-        if short_run.why_left_out(ran["id"], left) is not None:
-            times[ran["id"].partition("::")[0]]["short"] -= ran["with_import"]
+        if short_run.why_left_out(ran["id"], left) is None:
+            file = times[ran["id"].partition("::")[0]]
+            file["short"] = file.get("short", 0.0) + ran["with_import"]
     return times
 
 
