@@ -185,6 +185,8 @@ async def patiently(work: Callable[[], Awaitable[T]]) -> T:
     while True:
         with contextlib.suppress(TransactionTooLong, ReadTooLong, DatabaseUnavailable):
             return await work()
+        # A closed database fails at once, and a task that nobody stopped would keep the loop for ever.
+        await asyncio.sleep(0)
 
 
 async def make_schema(url: str, schema: str, package: str | None) -> None:
