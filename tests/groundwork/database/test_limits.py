@@ -69,7 +69,8 @@ async def test_slow_transaction_is_rolled_back_and_the_next_continues(db):
     next_one = asyncio.create_task(impatient())
     with pytest.raises(TransactionTooLong):
         await dawdle()
-    # If even the first statement took too long, nobody has waited for it yet.
+    # If even the beginning took too long, nobody has started it or waited for it yet.
+    has_row.set()
     await next_one
     assert await rows(db) == [100]
 
